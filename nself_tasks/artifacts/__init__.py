@@ -1,0 +1,1 @@
+"""PURE: one file per kind of project artifact; each exports `KIND`."""

@@ -1,0 +1,1 @@
+"""One file per command: Settings in, Report out; heavy imports happen inside."""

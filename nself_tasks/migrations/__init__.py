@@ -1,0 +1,1 @@
+"""PURE: migration files as text: names, pairs, statements, checksums."""

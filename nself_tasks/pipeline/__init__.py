@@ -1,0 +1,1 @@
+"""The task graph: the only package that imports doit."""

@@ -1,0 +1,1 @@
+"""Turns plans, reports and events into text and JSON; reads `model` only."""

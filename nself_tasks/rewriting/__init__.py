@@ -1,0 +1,1 @@
+"""PURE: format-preserving reading and editing of project files."""
