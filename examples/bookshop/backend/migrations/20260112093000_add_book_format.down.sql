@@ -1,0 +1,2 @@
+ALTER TABLE books DROP COLUMN format;
+DROP TYPE book_format;

@@ -1,0 +1,58 @@
+"""What kinds look at, and what they say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Literal
+
+Status = Literal["migrate", "ok", "manual", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One artifact and what a rule says about it."""
+
+    rule: str
+    kind: str
+    path: PurePosixPath
+    """Relative to the project root."""
+    line: int | None
+    status: Status
+    """`migrate` and `manual` are v1, `ok` is v2, `keep` is not ours to change."""
+    message: str
+    action: str
+    decides_era: bool = False
+    """Whether the finding alone says which layout the project is in."""
+
+    @property
+    def is_v1(self) -> bool:
+        """Whether something is left to upgrade, by the tool or by hand."""
+        return self.status in ("migrate", "manual")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The part of a project that the kinds asked for."""
+
+    files: frozenset[PurePosixPath] = frozenset()
+    folders: frozenset[PurePosixPath] = frozenset()
+    texts: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    """Of the files to be read, those that are readable text of at most 1 MB."""
+
+    def text(self, path: str) -> str | None:
+        """Give a file's text, or None."""
+        return self.texts.get(PurePosixPath(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One sort of artifact: the globs it wants listed and read, and its rules."""
+
+    name: str
+    lists: tuple[str, ...]
+    """Globs relative to the project root whose existence matters."""
+    reads: tuple[str, ...]
+    """Globs of the files whose text matters."""
+    detect: Callable[[Evidence], Iterable[Finding]]

@@ -1,0 +1,104 @@
+"""Flags, process environment and env files become one frozen `Settings`; nobody else reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nself_tasks import environments
+from nself_tasks.discovery import Project
+from nself_tasks.environments import Cascade, Era
+from nself_tasks.model import Environment, Target
+from nself_tasks.project import find_project, project_era, with_migrations
+from nself_tasks.targets import resolve_target
+
+__all__ = ["Settings", "load", "resolve_target"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one command was asked to do, where, and how to talk about it."""
+
+    project: Project
+    environment: Environment
+    era: Era
+    """The layout of the project, which decides the order of its env files."""
+    own_environment: str | None = None
+    """What ENV in `.env` says, in its usual spelling: what this checkout is."""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The process environment. Programs and hosts (NSELF_PG_BINDIR, AI endpoints) come from here
+    and never from `cascade`: a cloned project must not choose what we execute."""
+    database_url: str | None = field(default=None, repr=False)
+    """`--database-url` as given."""
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: str = "auto"
+    """auto, always or never."""
+    offline: bool = False
+    """No model is asked, whatever is configured."""
+
+    @property
+    def migrations_dir(self) -> Path:
+        """The folder of the migrations, which may be missing."""
+        return self.project.migrations_dir
+
+    @cached_property
+    def cascade(self) -> Cascade:
+        """The environment's files, read once when first asked for; raises InputError."""
+        return environments.cascade(self.project, self.environment, self.era, self.environ)
+
+    @property
+    def project_name(self) -> str | None:
+        """PROJECT_NAME of the env files; a folder's name would differ from clone to clone."""
+        return self.cascade.values.get("PROJECT_NAME") or None
+
+    @cached_property
+    def target(self) -> Target:
+        """The database that is meant; raises what `resolve_target` raises."""
+        return resolve_target(self)
+
+
+def load(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> Settings:
+    """Give the settings; raises UsageError for what cannot mean anything.
+
+    Options: project, env, migrations_dir, database_url, json, quiet, verbose, color, offline; all
+    may be missing. Paths given as flags are relative to `cwd`, NSELF_MIGRATIONS_DIR to the
+    repository root. No database is looked for: see `resolve_target`.
+    """
+    home = environ.get("HOME")
+    explicit = options.get("project")
+    project = find_project(
+        cwd, cwd / explicit if explicit else None, home=Path(home) if home else None
+    )
+    if folder := options.get("migrations_dir"):
+        project = with_migrations(project, cwd / folder)
+    elif folder := environ.get("NSELF_MIGRATIONS_DIR"):
+        project = with_migrations(project, project.repo_root / folder)
+    era = project_era(project)
+    own = environments.own_environment(project, environ)
+    environment = environments.choose(options.get("env"), environ, own, era)
+    url = options.get("database_url")
+    if not (url or environ.get("DATABASE_URL")):
+        environments.require_file(project, environment)
+    return Settings(
+        project=project,
+        environment=environment,
+        era=era,
+        own_environment=environments.spelled(own) if own else None,
+        environ=environ,
+        database_url=url,
+        json=bool(options.get("json")),
+        quiet=bool(options.get("quiet")),
+        verbose=bool(options.get("verbose")),
+        color=_color(options.get("color"), environ),
+        offline=bool(options.get("offline")) or environ.get("NSELF_OFFLINE") in ("1", "true"),
+    )
+
+
+def _color(option: str | None, environ: Mapping[str, str]) -> str:
+    """Give auto, always or never; NO_COLOR (no-color.org) only yields to a flag."""
+    return option or ("never" if environ.get("NO_COLOR") else "auto")
