@@ -1,0 +1,154 @@
+"""The dump that is taken before a change: the server's own major version, verified, described."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nself_tasks.database import dump as dumping
+from nself_tasks.database.servers.binaries import Installation, dump_tools
+from nself_tasks.errors import BackupFailed
+
+if TYPE_CHECKING:
+    from nself_tasks.database.connection import Conn
+    from nself_tasks.schema_history import ServerFacts
+
+DUMP = "database.dump"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup."""
+
+    id: str
+    path: Path
+    size: int
+    """Bytes of the dump."""
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why and where a backup is taken."""
+
+    project_dir: Path
+    reason: str
+    run_id: str
+    environment: str
+
+
+def take(folder: Path, occasion: Occasion, *, connection: Conn, facts: ServerFacts) -> Backup:
+    """Dump the database into a new folder of `folder`; it appears there only when it is complete.
+
+    Raises BackupFailed, with the two ways out, before anything was changed.
+    """
+    tools = _tools(facts.major)
+    _require_space(folder, connection)
+    # The id is local time, as the Go CLI names its backups.
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    partial = folder / f".unfinished-{stamp}-{os.getpid()}"
+    partial.mkdir(mode=0o700)
+    try:
+        dump = partial / DUMP
+        dumping.write(tools, connection, dump)
+        entries = dumping.verify(tools, dump)
+        final_id = _free_id(folder, stamp)
+        about = {
+            "reason": occasion.reason,
+            "run_id": occasion.run_id,
+            "environment": occasion.environment,
+            "server_version": facts.version,
+            "database": facts.database,
+            "identity": facts.identity,
+            "tool": f"pg_dump {tools.major} ({tools.kind})",
+            "entries": entries,
+            "not_in_the_dump": _not_in_the_dump(connection),
+        }
+        manifest = _manifest(final_id, occasion.project_dir, dump, about)
+        _write_synced(partial / "manifest.json", json.dumps(manifest, indent=2).encode())
+        partial.rename(folder / final_id)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    size = manifest["database"]["size"]
+    return Backup(final_id, folder / final_id, size, f"pg_dump {tools.major}")
+
+
+def _tools(major: int) -> Installation:
+    tools = dump_tools(major)
+    if tools is None:
+        raise BackupFailed(
+            f"no `pg_dump` of PostgreSQL {major}, the server's version, was found",
+            hint=f"install the client tools (Debian: `postgresql-client-{major}`) or set"
+            " NSELF_PG_BINDIR; in dev `--skip-backup` goes on without one",
+            database="unchanged",
+        )
+    return tools
+
+
+def _require_space(folder: Path, connection: Conn) -> None:
+    """Refuse where the database is larger than what is free: a compressed dump is smaller."""
+    row = connection.execute(
+        "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())"
+    ).fetchone()
+    needed, free = (row[0] if row else 0), shutil.disk_usage(folder).free
+    if needed > free:
+        raise BackupFailed(
+            f"the database has {needed / 1e6:.0f} MB, {folder} has {free / 1e6:.0f} MB free",
+            hint="free some space; in dev `--skip-backup` goes on without a backup",
+            database="unchanged",
+        )
+
+
+def _not_in_the_dump(connection: Conn) -> dict[str, list[str]]:
+    """List what a dump of one database cannot hold."""
+    roles = connection.execute(
+        "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"
+    ).fetchall()
+    slots = connection.execute(
+        "SELECT slot_name FROM pg_catalog.pg_replication_slots ORDER BY 1"
+    ).fetchall()
+    return {"roles": [r[0] for r in roles], "replication_slots": [s[0] for s in slots]}
+
+
+def _free_id(folder: Path, stamp: str) -> str:
+    """Give a backup id that is not taken: two backups in one second get a suffix."""
+    candidate, number = stamp, 1
+    while (folder / candidate).exists():
+        number += 1
+        candidate = f"{stamp}-{number}"
+    return candidate
+
+
+def _manifest(
+    backup_id: str, project_dir: Path, dump: Path, database: dict[str, Any]
+) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    with dump.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return {
+        "timestamp": backup_id,
+        "project_dir": str(project_dir),
+        "files": [],
+        "database": {
+            "dump": DUMP,
+            "size": dump.stat().st_size,
+            "sha256": digest.hexdigest(),
+            "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            **database,
+        },
+    }
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

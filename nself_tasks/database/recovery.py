@@ -1,0 +1,122 @@
+"""What became of a transaction whose connection was lost: only the history row can tell.
+
+`pg_xact_status` is not asked: after a server crash a reused transaction id answers "committed" for
+a transaction that was lost.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from nself_tasks.database import connection as connecting
+from nself_tasks.database import history
+from nself_tasks.database.work import Work
+from nself_tasks.errors import ConnectionFailed, MigrationFailed, NselfError
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from nself_tasks.database.session import Session
+    from nself_tasks.model import Statement
+
+RECONNECT_SECONDS = 20.0
+"""How long to try to connect again: a server that restarts after a crash needs some seconds."""
+
+ORPHAN_SECONDS = 30.0
+"""How long to wait for our old backend: the server sees a dead client within a second (from 14
+on), but a COMMIT whose answer was lost may still be running."""
+
+
+class ConnectionLost(Exception):
+    """The connection broke inside a migration; whether it committed is not known here."""
+
+    def __init__(self, statement: Statement | None, error: psycopg.Error) -> None:
+        super().__init__(str(error))
+        self.statement = statement
+        self.error = error
+
+
+def settle(session: Session, work: Work, lost: ConnectionLost) -> None:
+    """Find out what became of the transaction; return only when it is proven to have committed.
+
+    Then the session is open again and has the lock again. Raises MigrationFailed, its `database`
+    unset where the transaction is proven gone, `unknown` where nobody can tell.
+    """
+    session.notice("warning", f"{work.version}: the connection was lost, asking what committed")
+    wanted = "applied" if work.direction == "up" else "rolled_back"
+    committed = _outcome(session, work, wanted)
+    if committed is None:
+        raise _failure(
+            work,
+            lost,
+            f"the connection was lost in {work.version} and the server cannot be asked what became"
+            " of it",
+            database="unknown",
+        )
+    if not committed:
+        raise _failure(
+            work,
+            lost,
+            f"the connection was lost in {work.version}; its transaction did not commit",
+            database=None,
+        )
+    session.reopen(wait=ORPHAN_SECONDS)
+    session.notice("note", f"{work.version}: it had committed; connected again")
+
+
+def _failure(work: Work, lost: ConnectionLost, message: str, *, database: str | None) -> NselfError:
+    facts = {"version": work.version, "path": str(work.script.source.path)}
+    if lost.statement is not None:
+        facts["line"] = str(lost.statement.line)
+    return MigrationFailed(
+        message,
+        detail=" ".join(str(lost.error).split()),
+        hint="run the same command again: it starts with what is not in the history",
+        facts=facts,
+        database="unknown" if database else None,
+    )
+
+
+def _outcome(session: Session, work: Work, wanted: str) -> bool | None:
+    """True: the row is there. False: it is not, and our old backend is gone. None: unknown."""
+    connection = _connect(session)
+    if connection is None:
+        return None
+    try:
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while True:
+            alive = _backend_alive(connection, session)
+            # The order matters: a backend that is gone cannot commit after we looked.
+            found = history.committed_by(connection, session.run_id)
+            if any(int(v) == work.migration.number and s == wanted for v, s in found):
+                return True
+            if not alive:
+                return False
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.2)
+    finally:
+        connection.close()
+
+
+def _connect(session: Session) -> connecting.Conn | None:
+    deadline = time.monotonic() + RECONNECT_SECONDS
+    while True:
+        try:
+            return connecting.connect(session.url, application="nself-migrate recovery")
+        except ConnectionFailed:
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.5)
+
+
+def _backend_alive(connection: connecting.Conn, session: Session) -> bool:
+    """Whether the backend of the lost connection still runs; the pid alone may be a new one's."""
+    pid, started = session.backend
+    row = connection.execute(
+        "SELECT 1 FROM pg_catalog.pg_stat_activity"
+        " WHERE (pid = %s AND backend_start = %s) OR application_name = %s",
+        (pid, started, session.application),
+    ).fetchone()
+    return row is not None

@@ -1,0 +1,52 @@
+"""What is to be run for one migration, in either direction, and the history row that closes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from nself_tasks.database import history
+from nself_tasks.migrations.source import token_checksum
+from nself_tasks.model import Migration, Script
+
+if TYPE_CHECKING:
+    from nself_tasks.database.connection import Conn
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One script to run for one migration; `row_id` is the history row where there is one."""
+
+    migration: Migration
+    script: Script
+    direction: Literal["up", "down"]
+    run: dict[str, Any]
+    """run_id, client, tool_version."""
+    row_id: int | None = None
+
+    @property
+    def version(self) -> str:
+        """The migration's version."""
+        return self.migration.version
+
+    def open_row(self, connection: Conn, *, state: str, execution_ms: int | None = None) -> int:
+        """Write the history row of an up migration; gives its id."""
+        down = self.migration.down
+        return history.insert(
+            connection,
+            self.migration,
+            state=state,
+            token_checksum=token_checksum(self.migration.up.text),
+            up_sql=history.recorded_sql(self.script),
+            down_sql=down.text if down else None,
+            run=self.run,
+            execution_ms=execution_ms,
+        )
+
+    def close(self, connection: Conn, execution_ms: int) -> None:
+        """Write the row that says that all of it is done, in the transaction that is open."""
+        if self.direction == "down":
+            assert self.row_id is not None
+            history.mark_rolled_back(connection, self.row_id, self.run["run_id"])
+        else:
+            self.open_row(connection, state="applied", execution_ms=execution_ms)
