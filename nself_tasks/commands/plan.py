@@ -1,0 +1,98 @@
+"""`run --dry-run`, `rollback --dry-run` and `graph`: the task graph as a listing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nself_tasks.errors import GraphError
+from nself_tasks.model import Report, Step, StepStatus
+from nself_tasks.pipeline import engine, graph, guards
+from nself_tasks.pipeline.context import Context
+from nself_tasks.pipeline.opening import described, looking, say_bound
+from nself_tasks.pipeline.options import Options
+from nself_tasks.reporting.document import error_object, step_object
+
+if TYPE_CHECKING:
+    from nself_tasks.pipeline.context import Notice
+    from nself_tasks.settings import Settings
+
+
+def dry_run(
+    settings: Settings,
+    options: Options,
+    *,
+    goal: Literal["run", "rollback"],
+    notice: Notice,
+    offline: bool = False,
+) -> Report:
+    """Give what a run or rollback would do; exit 1 when a step is blocked."""
+    context = Context(settings, options, goal=goal, notice=notice)
+    guards.check_flags(context)
+    needed = (
+        goal == "rollback" or bool(context.migrations) or settings.project.migrations_dir.is_dir()
+    )
+    with nullcontext(context) if offline or not needed else looking(context):
+        say_bound(context)
+        steps = engine.plan(graph.steps(context))
+    if offline:
+        context.notice("note", "planned without the database: every migration counts as pending")
+    blocked = any(step.status is StepStatus.BLOCKED for step in steps)
+    data: dict[str, Any] = {
+        **described(context),
+        "dry_run": True,
+        "offline": offline,
+        "database": "unchanged",
+        "steps": [step_object(step) for step in steps],
+        "summary": _summary(context, steps),
+    }
+    return Report(f"{goal}", 1 if blocked else 0, data, error=_blocked(context, steps))
+
+
+def _summary(context: Context, steps: tuple[Step, ...]) -> dict[str, int]:
+    counts = Counter(step.status.value for step in steps)
+    found = {status.value: counts[status.value] for status in StepStatus}
+    found["pending"] = len(context.pending) if context.goal == "run" else 0
+    found["to_revert"] = len(context.reversals)
+    found["applied"] = sum(1 for row in context.history.rows if row.state == "applied")
+    return found
+
+
+def _blocked(context: Context, steps: tuple[Step, ...]) -> dict[str, Any] | None:
+    """Give the error of the first blocked step, whole: the plan has only its sentences."""
+    from nself_tasks.errors import NselfError
+
+    if not any(step.status is StepStatus.BLOCKED for step in steps):
+        return None
+    try:
+        context.check()
+    except NselfError as error:
+        return error_object(error)
+    return error_object(GraphError("a step of this plan is blocked", database="unchanged"))
+
+
+def show_graph(settings: Settings, options: Options, *, check: bool, notice: Notice) -> Report:
+    """Give the task graph without asking any database; with `check` every fault of it at once."""
+    context = Context(settings, options, notice=notice)
+    problems = graph.problems(context)
+    if not problems:
+        # The folder's SQL belongs to what CI wants to know, and needs no database.
+        context.input_problems([m.up for m in context.migrations])
+        context.input_problems([m.down for m in context.migrations if m.down])
+    if problems:
+        raise GraphError(
+            f"the task graph has {len(problems)} fault{'s' if len(problems) > 1 else ''}",
+            problems=problems,
+            hint="this is a fault of `nself migrate`, or of a change to its creators",
+            database="unchanged",
+        )
+    steps = engine.plan(graph.steps(context))
+    data: dict[str, Any] = {
+        "goal": graph.GOAL,
+        "checked": check,
+        "project": Path(settings.project.root).name,
+        "steps": [step_object(step) for step in steps],
+    }
+    return Report("graph", 0, data)

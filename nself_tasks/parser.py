@@ -1,0 +1,189 @@
+"""The command line: every command, flag and their help. Imports nothing that is slow."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn, TypeAlias
+
+from nself_tasks import __version__
+from nself_tasks.errors import UsageError
+
+EXIT_CODES = """\
+exit codes: 0 done, or nothing to do · 1 failed, blocked, or refused by the state of things
+            2 invalid arguments · 3 v1 artifacts found (`detect --strict`) · 130 Ctrl-C
+"""
+
+DESCRIPTION = """\
+Brings an ɳSelf project to v2 and runs its Postgres migrations: nothing changes that was not
+shown, nothing is lost, and every failure says what state things are in.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are UsageErrors, so that they have a JSON form too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError with the command's usage line."""
+        raise UsageError(
+            message,
+            hint=f"`{self.prog} --help` lists what there is",
+            detail=self.format_usage().strip(),
+        )
+
+
+def build() -> argparse.ArgumentParser:
+    """Give the parser of `nself migrate`. Its errors raise UsageError."""
+    parser = Parser(
+        prog="nself migrate",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"nself-migrate {__version__}")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", parser_class=Parser, required=True
+    )
+    for add in (_detect, _run, _rollback, _status, _generate, _graph, _doit):
+        add(commands)
+    return parser
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+def _command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_argument(
+        "--project", metavar="DIR", help="the project (default: search upwards from here)"
+    )
+    command.add_argument(
+        "--env", metavar="ENV", help="dev, staging or prod (default: the project's own)"
+    )
+    command.add_argument("--migrations-dir", metavar="DIR", help="default: backend/migrations")
+    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    command.add_argument("--quiet", action="store_true", help="only results, warnings and errors")
+    command.add_argument("--verbose", action="store_true", help="more about every step")
+    command.add_argument("--no-color", dest="color", action="store_const", const="never")
+    return command
+
+
+def _database(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--database-url",
+        metavar="URL",
+        help="the target (default: DATABASE_URL; `embedded` is a Postgres in .nself/postgres)",
+    )
+
+
+def _changing(command: argparse.ArgumentParser) -> None:
+    _database(command)
+    command.add_argument("--dry-run", action="store_true", help="list the steps, change nothing")
+    command.add_argument("--sql", action="store_true", help="with --dry-run: the statements too")
+    command.add_argument("--skip-backup", action="store_true", help="no dump before (dev only)")
+    command.add_argument("--yes", action="store_true", help="answer questions with yes")
+    command.add_argument(
+        "--lock-wait",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="how long to wait for another runner (default: 30)",
+    )
+    command.add_argument(
+        "--relabel", action="store_true", help="give the database to this environment and project"
+    )
+    command.add_argument(
+        "--undecided",
+        choices=("rerun", "done"),
+        help="what to do with a statement of which the catalog cannot tell whether it ran",
+    )
+
+
+def _detect(commands: _Commands) -> None:
+    command = _command(commands, "detect", "say what of the project is v1; change nothing")
+    command.add_argument("--strict", action="store_true", help="exit 3 when something is v1")
+
+
+def _run(commands: _Commands) -> None:
+    command = _command(commands, "run", "apply all pending migrations")
+    _changing(command)
+    command.add_argument("--to", metavar="VERSION", type=_version, help="only up to this version")
+    command.add_argument("--atomic", action="store_true", help="one transaction for the whole run")
+    command.add_argument(
+        "--out-of-order", action="store_true", help="apply what is older than the newest applied"
+    )
+    command.add_argument(
+        "--offline", action="store_true", help="with --dry-run: ask no database, all is pending"
+    )
+
+
+def _rollback(commands: _Commands) -> None:
+    command = _command(commands, "rollback", "undo the most recently applied migration")
+    _changing(command)
+    command.add_argument("--steps", metavar="N", type=_steps, help="how many (default: 1)")
+    command.add_argument(
+        "--to", metavar="VERSION", type=_version, help="undo all above this version"
+    )
+    command.add_argument(
+        "--down",
+        choices=("file", "history"),
+        default="auto",
+        help="which down SQL: the file's or the recorded one (else: the file's, if any)",
+    )
+
+
+def _status(commands: _Commands) -> None:
+    command = _command(commands, "status", "every migration with its state")
+    _database(command)
+    command.add_argument("--strict", action="store_true", help="exit 1 for anything but applied")
+
+
+def _generate(commands: _Commands) -> None:
+    command = _command(commands, "generate", "create a new pair of migration files")
+    command.add_argument("description", metavar="DESCRIPTION", help="what the migration does")
+    command.add_argument("--no-ai", action="store_true", help="empty files, no drafting")
+    command.add_argument("--model", metavar="NAME", help="the model that drafts")
+
+
+def _graph(commands: _Commands) -> None:
+    command = _command(commands, "graph", "the task graph; asks no database")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--dot", action="store_true", help="for Graphviz")
+    form.add_argument("--mermaid", action="store_true", help="for Mermaid")
+    command.add_argument(
+        "--check", action="store_true", help="exit 1 with every fault at once (CI)"
+    )
+
+
+def _doit(commands: _Commands) -> None:
+    command = _command(commands, "doit", "doit's own commands on this graph: list, info, run …")
+    _database(command)
+    command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENTS")
+
+
+def _version(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a version: digits, as 20260507120000")
+    return int(text)
+
+
+def _steps(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of migrations: 1 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e6:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of seconds: 0 or more")
+    return value

@@ -1,0 +1,172 @@
+"""Everything that the creators close over: files, history, options, the session of the run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from nself_tasks import __version__
+from nself_tasks.errors import HistoryError, InputError, Problem
+from nself_tasks.migrations.directory import collect
+from nself_tasks.migrations.reconcile import Standing, reconcile, to_apply, to_revert
+from nself_tasks.migrations.script import parse
+from nself_tasks.model import Migration, Script, SourceFile
+from nself_tasks.pipeline import claim as claims
+from nself_tasks.pipeline import guards
+from nself_tasks.pipeline.options import Options, Reversal
+from nself_tasks.project import read_migration_files
+from nself_tasks.schema_history import History, HistoryRow, ServerFacts
+from nself_tasks.storage import ensure_private, state_dir
+
+if TYPE_CHECKING:
+    from nself_tasks.database.session import Session
+    from nself_tasks.settings import Settings
+
+Notice = Callable[[str, str], None]
+
+
+@dataclass
+class Context:
+    """One run or rollback: what is there, what is wanted, and the means to do it."""
+
+    settings: Settings
+    options: Options
+    goal: Literal["run", "rollback"] = "run"
+    notice: Notice = lambda level, text: None
+    session: Session | None = None
+    """None for a plan and for a graph without a database."""
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    history: History = field(default_factory=lambda: History(exists=False))
+    facts: ServerFacts | None = None
+    claim: claims.Claim | None = None
+    reversals: tuple[Reversal, ...] = ()
+    stale: bool = False
+    loaded: tuple[Any, ...] = ()
+    _scripts: dict[SourceFile, Script] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.load_files()
+
+    def load_files(self) -> None:
+        """Read the migration files again. Raises InputError with every problem of the folder."""
+        self.migrations = collect(read_migration_files(self.settings.project))
+        self.__dict__.pop("standings", None)
+
+    def set_history(self, history: History) -> None:
+        """Take what the database says is applied."""
+        self.history = history
+        self.__dict__.pop("standings", None)
+
+    @cached_property
+    def standings(self) -> tuple[Standing, ...]:
+        """Files and history held against each other."""
+        return reconcile(self.migrations, self.history)
+
+    @property
+    def pending(self) -> tuple[Migration, ...]:
+        """The migrations that this run is to apply."""
+        if self.goal != "run":
+            return ()
+        return to_apply(self.standings, to=self.options.to)
+
+    @property
+    def rows_to_revert(self) -> tuple[HistoryRow, ...]:
+        """The rows that this rollback is to undo, the most recently applied first."""
+        return to_revert(self.history, steps=self.options.steps, to=self.options.to)
+
+    @property
+    def work_to_do(self) -> bool:
+        """Whether anything is to be changed in the database."""
+        return bool(self.pending if self.goal == "run" else self.rows_to_revert)
+
+    def script(self, source: SourceFile) -> Script:
+        """Cut a file into statements, once. Raises InputError."""
+        if source not in self._scripts:
+            self._scripts[source] = parse(source)
+        return self._scripts[source]
+
+    def fingerprint(self) -> tuple[Any, ...]:
+        """Give what the graph was built from: another value after the lock makes it stale."""
+        files = tuple(
+            (m.version, m.up.checksum, m.down and m.down.checksum) for m in self.migrations
+        )
+        rows = tuple((r.id, r.state, r.direction) for r in self.history.rows)
+        return files, rows, self.history.meta
+
+    def check(self) -> None:
+        """Raise what stands in the way of this run, all of it at once; changes nothing.
+
+        GuardError for another environment or project, HistoryError for edited or missing files,
+        InputError for scripts that cannot run.
+        """
+        guards.check_environment(self)
+        guards.check_history(self)
+        if self.goal == "run":
+            guards.check_scripts(self)
+        else:
+            guards.check_reversals(self)
+
+    def state_of(self, version: str) -> str:
+        """Give the state of one version now: `pending`, `applied`, `partial` …"""
+        number = int(version)
+        for standing in self.standings:
+            if standing.number == number:
+                return standing.state
+        return "pending"
+
+    def is_applied(self, version: str) -> bool:
+        """Whether the database says that a version is applied."""
+        number = int(version)
+        return any(r.number == number and r.state == "applied" for r in self.history.rows)
+
+    def transaction_began(self, xid: int) -> None:
+        """Keep the claim on the backup true: this transaction is ours."""
+        self.claim = claims.began(self.settings.project, self.claim, xid)
+
+    def journal(self) -> str:
+        """Give the path of doit's record for this database, in a folder made for it.
+
+        The name carries the database's identity, so that another database's record is never read.
+        """
+        folder = state_dir(self.settings.project)
+        try:
+            ensure_private(folder)
+        except OSError as error:
+            self.notice("warning", f"no journal is kept: {error}")
+        identity = self.facts.identity if self.facts else "offline"
+        return str(folder / f"journal-{self.settings.environment.name}-{identity}.jsonl")
+
+    def run_facts(self) -> dict[str, Any]:
+        """Give what every history row says of this run."""
+        return {
+            "run_id": self.run_id,
+            "client": f"{socket.gethostname()}:{os.getpid()}",
+            "tool_version": __version__,
+        }
+
+    def require_session(self) -> Session:
+        """Give the session; a step that changes something cannot run in a plan."""
+        if self.session is None:
+            raise HistoryError("this graph was built without a database, it can only be listed")
+        return self.session
+
+    def input_problems(self, sources: list[SourceFile]) -> None:
+        """Raise one InputError with the problems of every script that cannot run."""
+        problems: list[Problem] = []
+        for source in sources:
+            try:
+                self.script(source)
+            except InputError as error:
+                problems += error.problems or (Problem(error.message, str(source.path)),)
+        if problems:
+            raise InputError(
+                f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the SQL files",
+                problems=problems,
+                hint="mend the files and run again; nothing was changed",
+                database="unchanged",
+            )

@@ -1,0 +1,81 @@
+"""The stage `create-history`: the history table, made under the lock by the first real run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nself_tasks.errors import GuardError, UsageError
+from nself_tasks.pipeline import guards
+from nself_tasks.pipeline.prepare import BACKUP, BEGIN, CREATE, LOCK, setup_steps
+from nself_tasks.pipeline.steps import Call, Condition, StepDict
+
+if TYPE_CHECKING:
+    from nself_tasks.pipeline.context import Context
+
+
+def create_history(context: Context) -> Iterator[StepDict]:
+    """Create `public._nself_migrations` on the first real run; write a new label on `--relabel`."""
+    if context.goal != "run":
+        return
+    before = [s for s in (LOCK, BACKUP, BEGIN) if s in setup_steps(context)]
+    relabels = context.history.exists and context.options.relabel
+    yield {
+        "basename": CREATE,
+        "doc": "write the new label of this database"
+        if relabels
+        else "create the history table public._nself_migrations",
+        "actions": [Call(_create, context)],
+        "task_dep": before,
+        "uptodate": [
+            Condition(
+                lambda: context.history.exists and not context.options.relabel,
+                "--relabel was given" if relabels else "the database has no history table yet",
+            )
+        ],
+        "meta": {"stage": "create-history"},
+    }
+
+
+def _create(context: Context) -> None:
+    import psycopg
+
+    from nself_tasks.database import history as rows
+    from nself_tasks.database import history_tables
+
+    session, settings = context.require_session(), context.settings
+    label = {"project": settings.project_name or "", "environment": settings.environment.name}
+    guards.check_flags(context)
+    try:
+        with session.connection.transaction():
+            if context.history.exists:
+                history_tables.relabel(session.connection, **label)
+            else:
+                _announce(context)
+                history_tables.create(session.connection, **label)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise GuardError(
+            f"the database user `{session.facts.user}` may not create tables in the schema public",
+            detail=str(error.diag.message_primary),
+            hint="run as the database's owner, or `GRANT CREATE ON SCHEMA public` to this user",
+            database="unchanged",
+        ) from None
+    except psycopg.errors.InvalidSchemaName:
+        raise UsageError(
+            "the database has no schema `public`, where the history table belongs",
+            hint="`CREATE SCHEMA public`, then run again",
+            database="unchanged",
+        ) from None
+    context.set_history(rows.read(session.connection))
+
+
+def _announce(context: Context) -> None:
+    """Tell the claim the id of a transaction of ours that is not a migration's."""
+    session = context.require_session()
+    if session.in_batch:
+        return
+    row = session.connection.execute(
+        "SELECT pg_catalog.pg_current_xact_id()::text::bigint"
+    ).fetchone()
+    if row:
+        context.transaction_began(row[0])

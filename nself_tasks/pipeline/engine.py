@@ -1,0 +1,185 @@
+"""The only driver of doit: builds the graph, plans it, runs it.
+
+A plan walks doit's own dispatcher and asks every step's conditions, so plan and run cannot drift
+apart: their order and their reasons come from one place.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from doit.control import TaskControl
+from doit.dependency import Dependency, MD5Checker
+from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
+from doit.loader import generate_tasks
+from doit.runner import Runner
+from doit.task import Stream, Task
+
+from nself_tasks.errors import GraphError, NselfError
+from nself_tasks.model import Step, StepStatus
+from nself_tasks.pipeline.journal import JournalStore, MemoryStore
+from nself_tasks.pipeline.order import topological
+from nself_tasks.pipeline.steps import StepDict
+
+GOAL = "migrate:record"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a run: the first failure, or the signal that stopped it."""
+
+    failed_step: str | None = None
+    cause: BaseException | None = None
+    interrupted: KeyboardInterrupt | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    """id, status and seconds of every step that was looked at."""
+
+
+def build(steps: Iterable[StepDict]) -> list[Task]:
+    """Turn the creators' dicts into doit tasks. Raises GraphError."""
+    try:
+        return list(generate_tasks("migrate", (step for step in steps)))
+    except (InvalidTask, InvalidDodoFile) as error:
+        raise GraphError(f"the task graph cannot be built: {error}") from None
+
+
+def _control(tasks: list[Task], goal: str) -> TaskControl:
+    try:
+        control = TaskControl(tasks)
+        # Selecting the goal alone would walk the chain from its tail: quadratic in doit.
+        control.process(topological(tasks, goal))
+    except (InvalidTask, InvalidDodoFile) as error:
+        raise GraphError(f"the task graph is wrong: {error}") from None
+    return control
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Thousands of live tasks make the cyclic collector double the time of a run."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class Planner(Runner):  # type: ignore[misc]
+    """Walks doit's own dispatcher, asks every status question, runs nothing."""
+
+    def __init__(self, store: Dependency) -> None:
+        super().__init__(store, reporter=None)
+        self.plan: list[Step] = []
+        self._asked: dict[str, tuple[StepStatus, tuple[str, ...]]] = {}
+        self._blocked: set[str] = set()
+        self._made: dict[str, str] = {}
+
+    def select_task(self, node: Any, tasks_dict: dict[str, Task]) -> bool:
+        """Record the step; never let doit execute it."""
+        task = node.task
+        if node.run_status is None:
+            status, why = self._asked[task.name] = self._ask(task, tasks_dict)
+            if status is StepStatus.RUN and task.setup_tasks:
+                # doit now sends the setup tasks, then this task again.
+                node.run_status = "run"
+                return False
+        status, why = self._asked[task.name]
+        blocker = next((d for d in (*task.task_dep, *task.setup_tasks) if d in self._blocked), None)
+        if blocker is not None and status is not StepStatus.BLOCKED:
+            status, why = StepStatus.BLOCKED, (f"comes after {blocker}, which is blocked",)
+        if status is StepStatus.BLOCKED:
+            self._blocked.add(task.name)
+        node.run_status = "up-to-date" if status is StepStatus.UP_TO_DATE else "successful"
+        if status is StepStatus.RUN:
+            self._made.update(dict.fromkeys(task.targets, task.name))
+        if not task.has_subtask:
+            self.plan.append(_step(task, status, why))
+        return False
+
+    def _ask(self, task: Task, tasks_dict: dict[str, Task]) -> tuple[StepStatus, tuple[str, ...]]:
+        made = [f"input {d} is made by {self._made[d]}" for d in task.file_dep if d in self._made]
+        try:
+            found = self.dep_manager.get_status(task, tasks_dict, get_log=True)
+        except NselfError as error:
+            problems = tuple(str(p) for p in error.problems)
+            return StepStatus.BLOCKED, problems or (error.message,)
+        if made:
+            return StepStatus.RUN, tuple(made)
+        if found.status == "error":
+            return StepStatus.BLOCKED, (found.get_error_message(),)
+        if found.status == "up-to-date":
+            return StepStatus.UP_TO_DATE, tuple(repr(u[0]) for u in task.uptodate)
+        check = (task.meta or {}).get("check")
+        return (StepStatus.CHECK if check else StepStatus.RUN), _reasons(found.reasons)
+
+
+def _reasons(reasons: dict[str, Any]) -> tuple[str, ...]:
+    """Put doit's reasons into words."""
+    said = [repr(condition) for condition, _, _ in reasons.get("uptodate_false", ())]
+    said += [f"{target} is not there" for target in reasons.get("missing_target", ())]
+    said += [f"{path} has changed" for path in reasons.get("changed_file_dep", ())]
+    if reasons.get("has_no_dependencies"):
+        said.append("always runs")
+    return tuple(said)
+
+
+def _step(task: Task, status: StepStatus, why: tuple[str, ...]) -> Step:
+    meta = task.meta or {}
+    return Step(
+        id=task.name,
+        stage=meta.get("stage", ""),
+        title=task.doc or "",
+        status=status,
+        reasons=why,
+        after=tuple(task.task_dep),
+        setup=tuple(task.setup_tasks),
+        inputs=tuple(meta.get("inputs", ())),
+        targets=tuple(task.targets),
+        sql=tuple(meta.get("sql", ())),
+        segments=tuple(meta.get("segments", ())),
+    )
+
+
+def plan(steps: Iterable[StepDict], goal: str = GOAL) -> tuple[Step, ...]:
+    """Give what a run would do, in doit's own order, with the reasons; executes nothing."""
+    with _collector_paused():
+        control = _control(build(steps), goal)
+        planner = Planner(Dependency(MemoryStore, "", checker_cls=MD5Checker))
+        planner.run_tasks(control.task_dispatcher())
+    return tuple(planner.plan)
+
+
+class Executor(Runner):  # type: ignore[misc]
+    """doit's runner; a condition that raises makes its step fail instead of escaping."""
+
+    def select_task(self, node: Any, tasks_dict: dict[str, Task]) -> bool:
+        """As doit does it, with the exception kept as the failure's cause."""
+        try:
+            return bool(super().select_task(node, tasks_dict))
+        except NselfError as error:
+            fail = TaskFailed(error.message)
+            fail.cause = error
+            self._handle_task_error(node, fail)
+            return False
+
+
+def execute(steps: Iterable[StepDict], reporter: Any, journal: str, *, goal: str = GOAL) -> Outcome:
+    """Run the graph. Expected failures and signals come back in the Outcome; bugs are raised."""
+    outcome: Outcome = reporter.outcome
+    with _collector_paused():
+        control = _control(build(steps), goal)
+        store = Dependency(JournalStore, journal, checker_cls=MD5Checker)
+        try:
+            Executor(store, reporter, stream=Stream(2)).run_all(control.task_dispatcher())
+        except KeyboardInterrupt as signal:
+            outcome.interrupted = signal
+            outcome.failed_step = reporter.current
+    return outcome
+
+
+Emit = Callable[[str, dict[str, Any]], None]

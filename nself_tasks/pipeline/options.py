@@ -1,0 +1,39 @@
+"""What a run or rollback was asked to do, and what it found to undo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nself_tasks.model import Migration, Script
+from nself_tasks.schema_history import HistoryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags of `run` and `rollback`."""
+
+    to: int | None = None
+    steps: int | None = None
+    down: Literal["auto", "file", "history"] = "auto"
+    atomic: bool = False
+    skip_backup: bool = False
+    out_of_order: bool = False
+    relabel: bool = False
+    lock_wait: float = 30.0
+    undecided: str | None = None
+    yes: bool = False
+    show_sql: bool = False
+    unfold: bool = False
+    """Show a step for every migration, also the applied ones (`doit list`)."""
+
+
+@dataclass(slots=True)
+class Reversal:
+    """One migration to roll back: its row, and the down script once it was checked."""
+
+    migration: Migration
+    row: HistoryRow
+    script: Script | None = None
+    difference: str = ""
+    """A diff where the recorded down and the file differ."""

@@ -1,0 +1,81 @@
+"""Talk while a command works: notes, warnings and steps as lines on stderr."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any, TextIO
+
+from nself_tasks.model import Message
+from nself_tasks.secrets import mask
+
+_COLORS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+
+
+def paint(text: str, color: str, *, enabled: bool) -> str:
+    """Give the text in a colour, or as it is."""
+    return f"\033[{_COLORS[color]}m{text}\033[0m" if enabled and text else text
+
+
+class Terminal:
+    """Prints lines as things happen, and keeps the notes for the report.
+
+    Notes may come from the thread that watches for locks, so each line is one write under a lock.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        color: bool = False,
+    ) -> None:
+        self.stream = stream or sys.stderr
+        self.quiet, self.verbose, self.color = quiet, verbose, color
+        self.messages: list[Message] = []
+        self._lock = threading.Lock()
+
+    def notice(self, level: str, text: str) -> None:
+        """Say a note or a warning now; a warning also when quiet."""
+        text = mask(text, [])
+        self.messages.append(Message(level, text))
+        if self.quiet and level != "warning":
+            return
+        shown = paint("warning:", "yellow", enabled=self.color) if level == "warning" else "note:"
+        self._write(f"{shown} {text}")
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Say that a step began or ended."""
+        if self.quiet:
+            return
+        step, status = event.get("step", ""), event.get("status", "")
+        if event["event"] == "begin" and self.verbose:
+            self._write(paint(f"  …     {step}  {event['title']}", "dim", enabled=self.color))
+        if event["event"] != "end" or (status in ("up-to-date", "checked") and not self.verbose):
+            return
+        color = {"failed": "red", "done": "green"}.get(status, "dim")
+        label = paint(f"{status:<10}", color, enabled=self.color)
+        self._write(f"{label} {step}  {event['title']}  {event['seconds']:.2f} s{_extra(event)}")
+
+    def _write(self, line: str) -> None:
+        with self._lock:
+            self.stream.write(line + "\n")
+            self.stream.flush()
+
+
+def _extra(event: dict[str, Any]) -> str:
+    values = event.get("values") or {}
+    if "backup" in values:
+        return f"  .nself/backup/{values['backup']}, {size(values['bytes'])}, {values['tool']}"
+    return ""
+
+
+def size(number: int) -> str:
+    """Give a number of bytes as people read it."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{number} B"
