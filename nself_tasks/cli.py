@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nself_tasks import delegation, parser, signals
-from nself_tasks.errors import NselfError
+from nself_tasks.errors import NselfError, unexpected
 from nself_tasks.model import Report
 from nself_tasks.reporting import text
 from nself_tasks.reporting.document import dumps, error_object
@@ -18,6 +18,8 @@ from nself_tasks.reporting.terminal import Terminal
 
 if TYPE_CHECKING:
     from nself_tasks.settings import Settings
+
+_AFTER_A_STOP = "`nself migrate status` says what state things are in"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,11 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = Report(name, error.exit_code, {}, error=error_object(error))
     except KeyboardInterrupt as stopped:
         code = getattr(stopped, "exit_code", 130)
-        said = {"code": "interrupted", "message": "stopped before anything was changed"}
-        report = Report(name, code, {"database": "unchanged"}, error=said)
+        said = {"code": "interrupted", "message": "stopped", "hint": _AFTER_A_STOP}
+        report = Report(name, code, {"database": "unknown"}, error=said)
     except OSError as error:
         failed = NselfError(f"{error.filename or 'a file'}: {error.strerror or error}")
         report = Report(name, 1, {}, error=error_object(failed))
+    except Exception as error:
+        report = Report(name, 1, {}, error=error_object(unexpected(error)))
     _show(report, terminal, as_json=wants_json)
     return report.exit_code
 
@@ -65,6 +69,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _call(options: argparse.Namespace, terminal: Terminal) -> Report:
     """Call the command with its settings; what it needs is imported here and not before."""
     settings = _settings(options)
+    terminal.secrets = _secrets(settings)
     if options.command == "detect":
         from nself_tasks.commands.detect import detect
 
@@ -85,6 +90,14 @@ def _call(options: argparse.Namespace, terminal: Terminal) -> Report:
 
         return doit(settings, options.arguments, terminal=terminal)
     return _graph_command(options, settings, terminal)
+
+
+def _secrets(settings: Settings) -> tuple[str, ...]:
+    """Give what no output may show; an env file that cannot be read is the command's to report."""
+    try:
+        return settings.cascade.secrets
+    except NselfError:
+        return ()
 
 
 def _graph_command(options: argparse.Namespace, settings: Settings, terminal: Terminal) -> Report:
@@ -138,12 +151,12 @@ def _show(report: Report, terminal: Terminal, *, as_json: bool) -> None:
     )
     try:
         if as_json:
-            print(dumps(report))
+            print(dumps(report, terminal.secrets))
         else:
             for line in _lines(report, terminal):
                 print(line)
             sys.stdout.flush()
-            for line in text.error(report, color=terminal.color):
+            for line in text.error(report, color=terminal.color, secrets=terminal.secrets):
                 print(line, file=sys.stderr)
     except BrokenPipeError:
         # The reader has gone (`| head`); the work is done all the same.

@@ -108,3 +108,21 @@ class GuardError(NselfError):
     """Refused by a guard: the environment, the server, or another project's database."""
 
     code = "guard"
+
+
+def unexpected(error: BaseException) -> NselfError:
+    """Give the error for an exception that nobody expected: the server's word, or our own fault."""
+    import traceback
+
+    said = " ".join(str(error).split())
+    if type(error).__module__.split(".")[0] == "psycopg":
+        return ConnectionFailed(
+            f"the server ended the work: {said}",
+            hint="look at the server, then run the same command again",
+        )
+    return NselfError(
+        f"{type(error).__name__}: {said}",
+        detail="".join(traceback.format_exception(error)),
+        hint="this is a fault of `nself migrate`: please report it with the lines above;"
+        " `nself migrate status` says what state things are in",
+    )

@@ -27,7 +27,6 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(
             message,
             hint=f"`{self.prog} --help` lists what there is",
-            detail=self.format_usage().strip(),
         )
 
 

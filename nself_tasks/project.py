@@ -81,12 +81,18 @@ def _read_migration(project: Project, path: Path) -> tuple[PurePosixPath, bytes 
 def _strays(project: Project, paths: list[Path]) -> list[Problem]:
     """Give those that lead out of the project; a folder that was named may lie anywhere."""
     given = project.migrations_given
-    inside = (project.migrations_dir if given else project.repo_root).resolve()
+    inside = project.migrations_dir if given else project.repo_root
     return [
         Problem(f"leads to `{os.path.realpath(path)}`", path=str(project.shown(path)))
         for path in paths
-        if not Path(os.path.realpath(path)).is_relative_to(inside)
+        if _leaves(path, inside)
     ]
+
+
+def _leaves(path: Path, folder: Path) -> bool:
+    """Tell whether symlinks lead out of a folder; a link to nowhere or in a circle may not."""
+    # os.path, as Path.resolve() raises on a circle.
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def read_small(path: Path) -> str | None:
@@ -125,14 +131,15 @@ def artifact_findings(project: Project) -> tuple[Finding, ...]:
                 relative = PurePosixPath(path.relative_to(project.root))
                 (folders if path.is_dir() else files).add(relative)
                 if pattern in kind.reads and relative not in texts:
-                    texts[relative] = _read_artifact(path)
+                    texts[relative] = _read_artifact(project, path)
     readable = {path: text for path, text in texts.items() if text is not None}
     return registry.detect(Evidence(frozenset(files), frozenset(folders), readable))
 
 
-def _read_artifact(path: Path) -> str | None:
+def _read_artifact(project: Project, path: Path) -> str | None:
+    """Give an artifact's text; what cannot be one, or lies outside of the project, is not read."""
     try:
-        return read_small(path)
+        return None if _leaves(path, project.repo_root) else read_small(path)
     except InputError:
         return None
 

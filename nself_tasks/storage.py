@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
-import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -56,7 +54,7 @@ def write_new(path: Path, data: bytes) -> None:
     be written to.
     """
     # No `.sql` at its end: after a crash it must not look like a migration.
-    draft = path.with_name(f".nself-{secrets.token_hex(8)}.tmp")
+    draft = path.with_name(f".nself-{os.urandom(8).hex()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -151,7 +149,7 @@ def _take(descriptor: int, path: Path, wait: float, notice: Callable[[str, str],
 def _sign(descriptor: int) -> None:
     """Write down who holds the lock; only for people, the lock itself is the system's."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    holder = {"pid": os.getpid(), "host": os.uname().nodename, "since": since}
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)

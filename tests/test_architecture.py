@@ -110,8 +110,7 @@ def test_doit_is_imported_in_the_pipeline_only(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_psycopg_is_imported_in_the_database_package_only(path: Path) -> None:
     used = [name for _, name in imports(path) if name.split(".")[0] == "psycopg"]
-    allowed = layer(dotted(path)) == "database" or path.name == "creation.py"
-    assert not used or allowed
+    assert not used or layer(dotted(path)) == "database"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from nself_tasks.errors import DatabaseState, NselfError
+from nself_tasks.errors import DatabaseState, NselfError, unexpected
 from nself_tasks.model import Report
 from nself_tasks.pipeline import engine, graph, guards
 from nself_tasks.pipeline.context import Context
@@ -41,6 +41,8 @@ def execute(
     if goal == "run" and not context.migrations and not settings.project.migrations_dir.is_dir():
         sentence = "no migrations folder: the database was not asked, nothing to do"
         return Report(goal, 0, {**_data(context, _After("unchanged")), "sentence": sentence})
+    if settings.era == "v1":
+        terminal.notice("note", "this project is v1; its files are left as they are")
     with session_for(context) as url:
         say_bound(context)
         with Watch(context.require_session()):
@@ -71,7 +73,7 @@ def _report(context: Context, outcome: engine.Outcome, url: str) -> Report:
             data["sentence"] = _nothing(context)
         return Report(context.goal, 0, data)
     if not isinstance(cause, NselfError | KeyboardInterrupt):
-        raise cause
+        cause = unexpected(cause)
     if isinstance(cause, NselfError) and cause.database == "unknown":
         after = _After("unknown", after.changed)
     data.update(database=after.state, state=_sentence(context, after, cause))
@@ -116,20 +118,13 @@ def _data(context: Context, after: _After) -> dict[str, Any]:
 
 def _ask(context: Context, url: str, *, failed: bool) -> _After:
     """Read from the database what this run left there: the summary is not made from intentions."""
-    from nself_tasks.database import connection as connecting
-    from nself_tasks.database import history
+    from nself_tasks.database import aftermath
 
-    try:
-        connection = connecting.connect(url, application="nself-migrate summary", read_only=True)
-    except NselfError:
+    found = aftermath.ask(url, context.run_id)
+    if found is None:
         return _After("unknown")
-    try:
-        rows = history.committed_by(connection, context.run_id)
-        context.set_history(history.read(connection))
-    except (NselfError, OSError):
-        return _After("unknown")
-    finally:
-        connection.close()
+    rows, history = found
+    context.set_history(history)
     wanted = "applied" if context.goal == "run" else "rolled_back"
     changed = tuple(version for version, state in rows if state == wanted)
     if failed and any(row.state == "partial" for row in context.history.rows):

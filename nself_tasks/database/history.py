@@ -5,12 +5,11 @@ Every name is schema-qualified: a migration may have emptied `search_path` befor
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.database.history_tables import FORMAT_VERSION
 from nself_tasks.errors import GuardError, HistoryError
-from nself_tasks.model import Migration, Script
+from nself_tasks.model import Migration
 from nself_tasks.schema_history import History, HistoryMeta, HistoryRow
 
 if TYPE_CHECKING:
@@ -118,12 +117,35 @@ def insert(
     return int(row[0])
 
 
-def finish(connection: Conn, row_id: int, *, execution_ms: int) -> None:
-    """Mark a partial migration as applied."""
+def finish(
+    connection: Conn,
+    row_id: int,
+    migration: Migration,
+    *,
+    token_checksum: str,
+    up_sql: str,
+    down_sql: str | None,
+    execution_ms: int,
+) -> None:
+    """Mark a partial migration as applied, with the text that it has now.
+
+    What comes after the resume point may have been edited since the migration began.
+    """
     connection.execute(
         "UPDATE public._nself_migrations SET state = 'applied', direction = 'up',"
+        " checksum = %s, token_checksum = %s, down_checksum = %s,"
         " execution_ms = %s, applied_at = pg_catalog.clock_timestamp() WHERE id = %s",
-        (execution_ms, row_id),
+        (
+            migration.up.checksum,
+            token_checksum,
+            migration.down.checksum if migration.down else None,
+            execution_ms,
+            row_id,
+        ),
+    )
+    connection.execute(
+        "UPDATE public._nself_migration_sql SET up_sql = %s, down_sql = %s WHERE migration_id = %s",
+        (up_sql, down_sql, row_id),
     )
 
 
@@ -165,16 +187,3 @@ def committed_by(connection: Conn, run_id: str) -> tuple[tuple[str, str], ...]:
         (run_id, run_id),
     ).fetchall()
     return tuple((str(version), str(state)) for version, state in rows)
-
-
-def recorded_sql(script: Script) -> str:
-    """Give the text of a script for the history: COPY data only as a digest, it may be huge."""
-    text = script.source.text
-    for statement in reversed(script.statements):
-        if statement.copy_data:
-            digest = hashlib.sha256(statement.copy_data.encode()).hexdigest()
-            at = text.find(statement.copy_data, statement.start + len(statement.text))
-            if at >= 0:
-                note = f"-- {len(statement.copy_data)} characters of data, sha256 {digest}\n"
-                text = text[:at] + note + text[at + len(statement.copy_data) :]
-    return text

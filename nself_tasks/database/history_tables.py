@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from nself_tasks.errors import GuardError
 
 if TYPE_CHECKING:
     from nself_tasks.database.connection import Conn
@@ -76,3 +80,27 @@ def relabel(connection: Conn, *, project: str, environment: str) -> None:
         "UPDATE public._nself_migration_meta SET project = %s, environment = %s",
         (project, environment),
     )
+
+
+@contextmanager
+def changing(connection: Conn, *, user: str) -> Iterator[None]:
+    """Run the block in a transaction; GuardError where this user may not create the tables."""
+    import psycopg
+
+    try:
+        with connection.transaction():
+            yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise GuardError(
+            f"the database user `{user}` may not create or change the history table in the schema"
+            " public",
+            detail=str(error.diag.message_primary),
+            hint="run as the database's owner, or `GRANT CREATE ON SCHEMA public` to this user",
+            database="unchanged",
+        ) from None
+    except psycopg.errors.InvalidSchemaName:
+        raise GuardError(
+            "the database has no schema `public`, where the history table belongs",
+            hint="`CREATE SCHEMA public`, then run again",
+            database="unchanged",
+        ) from None

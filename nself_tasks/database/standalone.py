@@ -46,10 +46,7 @@ def run(session: Session, work: Work) -> None:
     session.run_sql(session.clean_sql() + "SELECT 1")
     session.verify_lock()
     with session.connection.transaction():
-        if work.direction == "down":
-            history.mark_rolled_back(session.connection, row_id, session.run_id)
-        else:
-            history.finish(session.connection, row_id, execution_ms=elapsed)
+        work.finish_row(session.connection, row_id, elapsed)
 
 
 def _open(session: Session, work: Work) -> int:

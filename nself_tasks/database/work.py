@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,9 +38,25 @@ class Work:
             self.migration,
             state=state,
             token_checksum=token_checksum(self.migration.up.text),
-            up_sql=history.recorded_sql(self.script),
+            up_sql=recorded_sql(self.script),
             down_sql=down.text if down else None,
             run=self.run,
+            execution_ms=execution_ms,
+        )
+
+    def finish_row(self, connection: Conn, row_id: int, execution_ms: int) -> None:
+        """Close the row of a migration that ran statement by statement."""
+        if self.direction == "down":
+            history.mark_rolled_back(connection, row_id, self.run["run_id"])
+            return
+        down = self.migration.down
+        history.finish(
+            connection,
+            row_id,
+            self.migration,
+            token_checksum=token_checksum(self.migration.up.text),
+            up_sql=recorded_sql(self.script),
+            down_sql=down.text if down else None,
             execution_ms=execution_ms,
         )
 
@@ -50,3 +67,16 @@ class Work:
             history.mark_rolled_back(connection, self.row_id, self.run["run_id"])
         else:
             self.open_row(connection, state="applied", execution_ms=execution_ms)
+
+
+def recorded_sql(script: Script) -> str:
+    """Give the text of a script for the history: COPY data only as a digest, it may be huge."""
+    text = script.source.text
+    for statement in reversed(script.statements):
+        if statement.copy_data:
+            digest = hashlib.sha256(statement.copy_data.encode()).hexdigest()
+            at = text.find(statement.copy_data, statement.start + len(statement.text))
+            if at >= 0:
+                note = f"-- {len(statement.copy_data)} characters of data, sha256 {digest}\n"
+                text = text[:at] + note + text[at + len(statement.copy_data) :]
+    return text

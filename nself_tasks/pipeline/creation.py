@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nself_tasks.errors import GuardError, UsageError
 from nself_tasks.pipeline import guards
 from nself_tasks.pipeline.prepare import BACKUP, BEGIN, CREATE, LOCK, setup_steps
 from nself_tasks.pipeline.steps import Call, Condition, StepDict
@@ -38,35 +37,18 @@ def create_history(context: Context) -> Iterator[StepDict]:
 
 
 def _create(context: Context) -> None:
-    import psycopg
-
-    from nself_tasks.database import history as rows
-    from nself_tasks.database import history_tables
+    from nself_tasks.database import history, history_tables
 
     session, settings = context.require_session(), context.settings
     label = {"project": settings.project_name or "", "environment": settings.environment.name}
     guards.check_flags(context)
-    try:
-        with session.connection.transaction():
-            if context.history.exists:
-                history_tables.relabel(session.connection, **label)
-            else:
-                _announce(context)
-                history_tables.create(session.connection, **label)
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise GuardError(
-            f"the database user `{session.facts.user}` may not create tables in the schema public",
-            detail=str(error.diag.message_primary),
-            hint="run as the database's owner, or `GRANT CREATE ON SCHEMA public` to this user",
-            database="unchanged",
-        ) from None
-    except psycopg.errors.InvalidSchemaName:
-        raise UsageError(
-            "the database has no schema `public`, where the history table belongs",
-            hint="`CREATE SCHEMA public`, then run again",
-            database="unchanged",
-        ) from None
-    context.set_history(rows.read(session.connection))
+    with history_tables.changing(session.connection, user=session.facts.user):
+        if context.history.exists:
+            history_tables.relabel(session.connection, **label)
+        else:
+            _announce(context)
+            history_tables.create(session.connection, **label)
+    context.set_history(history.read(session.connection))
 
 
 def _announce(context: Context) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -14,7 +15,7 @@ from nself_tasks.secrets import mask
 VERSION = 1
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: Report, secrets: Iterable[str] = ()) -> dict[str, Any]:
     """Give the JSON object of a report; every text in it is masked."""
     plain = {
         "version": VERSION,
@@ -24,13 +25,13 @@ def document(report: Report) -> dict[str, Any]:
         "messages": [{"level": m.level, "text": m.text} for m in report.messages],
         "error": report.error,
     }
-    masked: dict[str, Any] = _masked(plain)
+    masked: dict[str, Any] = _masked(plain, tuple(secrets))
     return masked
 
 
-def dumps(report: Report) -> str:
+def dumps(report: Report, secrets: Iterable[str] = ()) -> str:
     """Give the document as text."""
-    return json.dumps(document(report), indent=2, ensure_ascii=False)
+    return json.dumps(document(report, secrets), indent=2, ensure_ascii=False)
 
 
 def error_object(error: NselfError) -> dict[str, Any]:
@@ -67,13 +68,13 @@ def step_object(step: Step) -> dict[str, Any]:
     return found
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        return mask(value, [])
+        return mask(value, secrets)
     if isinstance(value, dict):
-        return {key: _masked(item) for key, item in value.items()}
+        return {key: _masked(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(item) for item in value]
+        return [_masked(item, secrets) for item in value]
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if isinstance(value, PurePath):

@@ -34,11 +34,13 @@ class Terminal:
         self.stream = stream or sys.stderr
         self.quiet, self.verbose, self.color = quiet, verbose, color
         self.messages: list[Message] = []
+        self.secrets: tuple[str, ...] = ()
+        """Values that must not be shown, from the project's env files and the database URL."""
         self._lock = threading.Lock()
 
     def notice(self, level: str, text: str) -> None:
         """Say a note or a warning now; a warning also when quiet."""
-        text = mask(text, [])
+        text = mask(text, self.secrets)
         self.messages.append(Message(level, text))
         if self.quiet and level != "warning":
             return

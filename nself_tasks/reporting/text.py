@@ -106,20 +106,21 @@ def detect(data: Mapping[str, Any]) -> list[str]:
     return table(rows) if len(rows) > 1 else ["No v1 artifacts: this project is ready for v2."]
 
 
-def error(report: Report, *, color: bool) -> list[str]:
+def error(report: Report, *, color: bool, secrets: Iterable[str] = ()) -> list[str]:
     """Give an error: what, its excerpt, the problems, the state, what to do."""
     found = report.error
     if not found:
         return []
     lines = [paint("error:", "red", enabled=color) + f" {found['message']}"]
     if found.get("detail"):
-        lines += ["", *("  " + line for line in str(found["detail"]).splitlines()), ""]
+        lines += ["", *("  " + line for line in str(found["detail"]).splitlines())]
     for problem in found.get("problems") or ():
         line = f":{problem['line']}" if problem.get("line") else ""
         where = f"{problem['path']}{line}: " if problem.get("path") else ""
         lines.append(f"  {where}{problem['message']}")
     if report.data.get("state"):
-        lines.append(str(report.data["state"]))
+        lines += ["", str(report.data["state"])]
     if found.get("hint"):
         lines += ["", f"hint: {found['hint']}"]
-    return [mask(line, []) for line in lines]
+    known = tuple(secrets)
+    return [mask(line, known) for line in lines]
