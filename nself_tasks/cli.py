@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = next((a for a in ours if not a.startswith("-")), "")
     try:
         with signals.as_interrupts():
-            options = parser.build().parse_args(ours or ["detect"])
+            options = parser.build().parse_args(_with_command(ours))
             name = options.command
             terminal = _terminal(options)
             report = _call(options, terminal)
@@ -50,6 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = Report(name, 1, {}, error=error_object(unexpected(error)))
     _show(report, terminal, as_json=wants_json)
     return report.exit_code
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """Bare `nself migrate`, with flags or without, is `detect`."""
+    asks = arguments[:1] in (["-h"], ["--help"], ["--version"])
+    named = any(argument in delegation.SUBCOMMANDS for argument in arguments)
+    bare = not arguments or (arguments[0].startswith("-") and not asks and not named)
+    return ["detect", *arguments] if bare else arguments
 
 
 def _terminal(options: argparse.Namespace) -> Terminal:

@@ -32,9 +32,18 @@ def finished(
 
     Raises MigrationFailed where nobody can tell from the catalog, with the two ways out.
     """
-    session.run_sql(session.reset_sql() + "SELECT 1")
-    if session.undecided is not None:
+    try:
+        return _ask_catalog(session, replay, statement, facts)
+    except CannotTell:
+        if session.undecided is None:
+            raise
         return session.undecided == "done"
+
+
+def _ask_catalog(
+    session: Session, replay: tuple[str, ...], statement: Statement, facts: dict[str, Any]
+) -> bool:
+    session.run_sql(session.reset_sql() + "SELECT 1")
     kind = facts.get("kind")
     if kind == "create index":
         return _index_built(session, statement, facts)
@@ -60,8 +69,12 @@ def finished(
     raise _cannot_tell(statement, "the catalog does not show whether it did its work")
 
 
-def _cannot_tell(statement: Statement, why: str) -> MigrationFailed:
-    return MigrationFailed(
+class CannotTell(MigrationFailed):
+    """Whether a statement did its work is for a person to say."""
+
+
+def _cannot_tell(statement: Statement, why: str) -> CannotTell:
+    return CannotTell(
         f"line {statement.line}: a statement outside a transaction was begun by an earlier run, and"
         f" nobody can tell whether it did its work: {why}",
         hint="look at the database, then say which: `nself migrate run --undecided rerun` runs it"

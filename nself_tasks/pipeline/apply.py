@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.errors import HistoryError, InputError
@@ -21,6 +22,7 @@ def apply(context: Context) -> Iterator[StepDict]:
     """Give the chain of apply steps; applied migrations have none unless `unfold` is set."""
     previous = HISTORY
     chosen = context.migrations if context.options.unfold else context.pending
+    context.before = {later.number: earlier for earlier, later in pairwise(chosen)}
     for migration in chosen:
         yield {
             "basename": "migrate:apply",
@@ -81,7 +83,6 @@ def _shown(context: Context, migration: Migration) -> dict[str, Any]:
 def _apply(context: Context, migration: Migration) -> dict[str, Any]:
     """Apply one migration; refused while an earlier one that belongs before it is pending."""
     from nself_tasks.database import apply as database
-    from nself_tasks.database import history
     from nself_tasks.database.work import Work
 
     if context.is_applied(migration.version):
@@ -91,19 +92,17 @@ def _apply(context: Context, migration: Migration) -> dict[str, Any]:
     session = context.require_session()
     script = context.script(migration.up)
     database.run(session, Work(migration, script, "up", context.run_facts()))
-    if not session.in_batch:
-        context.set_history(history.read(session.connection))
+    context.applied.add(migration.number)
     return {"statements": len(script.statements)}
 
 
 def _refuse_gap(context: Context, migration: Migration) -> None:
     """`doit run -s` drops a step's dependencies: the chain holds all the same."""
-    if context.require_session().in_batch:
-        return
-    for earlier in context.pending:
-        if earlier.number < migration.number and not context.is_applied(earlier.version):
-            raise HistoryError(
-                f"{migration.version} cannot be applied before {earlier.version}, which is pending",
-                hint="apply them in order: `nself migrate run`",
-                facts={"version": migration.version},
-            )
+    # The one before it is enough: that one was refused as well while its own was pending.
+    before = context.before.get(migration.number)
+    if before is not None and not context.is_applied(before.version):
+        raise HistoryError(
+            f"{migration.version} cannot be applied before {before.version}, which is pending",
+            hint="apply them in order: `nself migrate run`",
+            facts={"version": migration.version},
+        )

@@ -47,6 +47,11 @@ class Context:
     reversals: tuple[Reversal, ...] = ()
     stale: bool = False
     loaded: tuple[Any, ...] = ()
+    applied: set[int] = field(default_factory=set)
+    """The versions that the database has confirmed: reading all rows after each step would make a
+    run quadratic."""
+    before: dict[int, Migration] = field(default_factory=dict)
+    """For each version of the chain the migration before it."""
     _scripts: dict[SourceFile, Script] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,12 +60,17 @@ class Context:
     def load_files(self) -> None:
         """Read the migration files again. Raises InputError with every problem of the folder."""
         self.migrations = collect(read_migration_files(self.settings.project))
+        self._forget()
+
+    def _forget(self) -> None:
         self.__dict__.pop("standings", None)
+        self.__dict__.pop("_by_number", None)
 
     def set_history(self, history: History) -> None:
         """Take what the database says is applied."""
         self.history = history
-        self.__dict__.pop("standings", None)
+        self.applied = {row.number for row in history.rows if row.state == "applied"}
+        self._forget()
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:
@@ -113,16 +123,16 @@ class Context:
 
     def state_of(self, version: str) -> str:
         """Give the state of one version now: `pending`, `applied`, `partial` …"""
-        number = int(version)
-        for standing in self.standings:
-            if standing.number == number:
-                return standing.state
-        return "pending"
+        standing = self._by_number.get(int(version))
+        return standing.state if standing else "pending"
+
+    @cached_property
+    def _by_number(self) -> dict[int, Standing]:
+        return {standing.number: standing for standing in self.standings}
 
     def is_applied(self, version: str) -> bool:
         """Whether the database says that a version is applied."""
-        number = int(version)
-        return any(r.number == number and r.state == "applied" for r in self.history.rows)
+        return int(version) in self.applied
 
     def transaction_began(self, xid: int) -> None:
         """Keep the claim on the backup true: this transaction is ours."""
