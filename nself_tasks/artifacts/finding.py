@@ -7,7 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
+from nself_tasks.rewriting.edits import Edit
+
 Status = Literal["migrate", "ok", "manual", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a finding's fix does to one file, its own or another one."""
+
+    path: PurePosixPath
+    """Relative to the project root; a file that is not there yet is created."""
+    edits: tuple[Edit, ...] = ()
+    mode: int | None = None
+    """Permission bits that the file must have afterwards, e.g. 0o600 for secrets."""
+    moved_away: bool = False
+    """The file goes into the backup, because v2 would trip over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,9 @@ class Finding:
     action: str
     decides_era: bool = False
     """Whether the finding alone says which layout the project is in."""
+
+    changes: tuple[Change, ...] = ()
+    """The fix: what `run` will do is what `detect` has found, and nothing else."""
 
     @property
     def is_v1(self) -> bool:

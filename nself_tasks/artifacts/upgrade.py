@@ -1,0 +1,41 @@
+"""The changes of all findings together: what each file of the project becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from nself_tasks.artifacts.finding import Evidence, Finding
+from nself_tasks.rewriting.edits import Edit, apply
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """What one file becomes."""
+
+    path: PurePosixPath
+    text: str | None
+    """None: the file is moved away into the backup."""
+    mode: int | None = None
+    """Permission bits that it must have; None keeps them as they are."""
+
+
+def upgraded(evidence: Evidence, findings: Iterable[Finding]) -> Mapping[PurePosixPath, Upgraded]:
+    """Give the files that the findings' changes touch. ValueError where two changes overlap."""
+    edits: dict[PurePosixPath, list[Edit]] = {}
+    modes: dict[PurePosixPath, int | None] = {}
+    moved: set[PurePosixPath] = set()
+    for change in (change for finding in findings for change in finding.changes):
+        edits.setdefault(change.path, []).extend(change.edits)
+        modes[change.path] = change.mode if change.mode is not None else modes.get(change.path)
+        if change.moved_away:
+            moved.add(change.path)
+    return {
+        path: Upgraded(
+            path,
+            None if path in moved else apply(evidence.text(str(path)) or "", wanted),
+            modes[path],
+        )
+        for path, wanted in edits.items()
+    }
