@@ -1,10 +1,11 @@
 """The graph for plain doit, and the developers' checks.
 
-In a project:   doit -f …/dodo.py -d . list --all --status
-                doit -f …/dodo.py -d . run migrate:apply:20260507142301
+In a project:   doit list -f …/dodo.py -d . --all --status
+                doit run -f …/dodo.py -d . migrate:apply:20260507142301
 In this clone:  doit list, doit (format, lint, types, tests)
 
-Variables come as name=value: env, to, project, database_url.
+Variables come as name=value: env, to, project, database_url. Unlike `nself migrate doit`, plain
+doit reads the `pyproject.toml` and the `doit.cfg` of the folder that it runs in.
 """
 
 import atexit
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from doit import get_var
 
-from nself_tasks.errors import NselfError
+from nself_tasks.errors import NselfError, UsageError
 from nself_tasks.pipeline import graph, passthrough
 from nself_tasks.pipeline.context import Context
 from nself_tasks.pipeline.options import Options
@@ -33,11 +34,17 @@ def _context() -> Context:
     """The project around the current folder, connected as `nself migrate doit` connects it."""
     names = ("env", "project", "database_url")
     options = {name: get_var(name) for name in names if get_var(name)}
+    passthrough.refuse_parallel(sys.argv[1:])
     bound = get_var("to")
+    if bound and not bound.isdecimal():
+        raise UsageError(f"to={bound} is not a version", hint="digits, as to=20260507120000")
     chosen = Options(unfold=True, to=int(bound) if bound else None)
     context = Context(load(options, os.environ, Path.cwd()), chosen, notice=_say)
     stack = ExitStack()
     atexit.register(stack.close)
+    for name in [n for n in os.environ if n.startswith("PG") and not n.startswith("PGSSL")]:
+        # libpq would fill the URL's gaps from them, and hit a database that nobody named.
+        del os.environ[name]
     stack.enter_context(passthrough.opened(context, looking=passthrough.is_looking(sys.argv[1:])))
     return context
 
@@ -64,7 +71,11 @@ else:
     try:
         CONTEXT = _context()
     except NselfError as error:
-        sys.exit(f"error: {error.message}" + (f"\n\nhint: {error.hint}" if error.hint else ""))
+        said = [f"error: {error.message}", *(f"  {problem}" for problem in error.problems)]
+        print(
+            *said, *(["", f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr
+        )
+        sys.exit(error.exit_code)
     DOIT_CONFIG = passthrough.config(CONTEXT)
 
     def task_migrate():

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from nself_tasks import delegation, parser, signals
 from nself_tasks.errors import NselfError, unexpected
-from nself_tasks.model import Report
-from nself_tasks.reporting import text
-from nself_tasks.reporting.document import dumps, error_object
-from nself_tasks.reporting.terminal import Terminal
 
+# What `--help` does not need is imported in the functions: half of its time went there.
 if TYPE_CHECKING:
+    from nself_tasks.model import Report
+    from nself_tasks.reporting.terminal import Terminal
     from nself_tasks.settings import Settings
 
 _AFTER_A_STOP = "`nself migrate status` says what state things are in"
@@ -29,27 +28,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     ours = delegation.ours(program, arguments)
     if ours is None:
         return delegation.hand_on(arguments)
-    terminal, wants_json = Terminal(), "--json" in ours
-    name = next((a for a in ours if not a.startswith("-")), "")
+    terminal, name = None, next((a for a in ours if not a.startswith("-")), "")
     try:
         with signals.as_interrupts():
             options = parser.build().parse_args(_with_command(ours))
             name = options.command
             terminal = _terminal(options)
             report = _call(options, terminal)
-    except NselfError as error:
-        report = Report(name, error.exit_code, {}, error=error_object(error))
-    except KeyboardInterrupt as stopped:
-        code = getattr(stopped, "exit_code", 130)
-        said = {"code": "interrupted", "message": "stopped", "hint": _AFTER_A_STOP}
-        report = Report(name, code, {"database": "unknown"}, error=said)
-    except OSError as error:
-        failed = NselfError(f"{error.filename or 'a file'}: {error.strerror or error}")
-        report = Report(name, 1, {}, error=error_object(failed))
-    except Exception as error:
-        report = Report(name, 1, {}, error=error_object(unexpected(error)))
-    _show(report, terminal, as_json=wants_json)
+    except (Exception, KeyboardInterrupt) as error:
+        report = _failed(name, error)
+    from nself_tasks.reporting.output import show
+
+    show(report, terminal or _plain_terminal(), as_json="--json" in ours)
     return report.exit_code
+
+
+def _failed(name: str, error: BaseException) -> Report:
+    """Give the report of a command that ended with an exception."""
+    from nself_tasks.model import Report
+    from nself_tasks.reporting.document import error_object
+
+    if isinstance(error, KeyboardInterrupt):
+        code = getattr(error, "exit_code", 130)
+        said = error_object(NselfError("stopped", hint=_AFTER_A_STOP)) | {"code": "interrupted"}
+        return Report(name, code, {"database": "unknown"}, error=said)
+    if isinstance(error, OSError):
+        error = NselfError(f"{error.filename or 'a file'}: {error.strerror or error}")
+    if not isinstance(error, NselfError):
+        error = unexpected(error)
+    return Report(name, error.exit_code, {}, error=error_object(error))
 
 
 def _with_command(arguments: list[str]) -> list[str]:
@@ -60,7 +67,15 @@ def _with_command(arguments: list[str]) -> list[str]:
     return ["detect", *arguments] if bare else arguments
 
 
+def _plain_terminal() -> Terminal:
+    from nself_tasks.reporting.terminal import Terminal
+
+    return Terminal()
+
+
 def _terminal(options: argparse.Namespace) -> Terminal:
+    from nself_tasks.reporting.terminal import Terminal
+
     color = sys.stderr.isatty() and options.color != "never" and not os.environ.get("NO_COLOR")
     return Terminal(quiet=options.quiet, verbose=options.verbose, color=color)
 
@@ -123,7 +138,7 @@ def _graph_command(options: argparse.Namespace, settings: Settings, terminal: Te
         atomic=getattr(options, "atomic", False),
         skip_backup=options.skip_backup,
         out_of_order=getattr(options, "out_of_order", False),
-        relabel=options.relabel,
+        relabel=getattr(options, "relabel", False),
         lock_wait=options.lock_wait,
         undecided=options.undecided,
         yes=options.yes,
@@ -146,57 +161,3 @@ def _check(options: argparse.Namespace) -> None:
     for flag in ("sql", "offline"):
         if getattr(options, flag, False) and not options.dry_run:
             raise UsageError(f"`--{flag}` goes with `--dry-run`", hint="add `--dry-run`")
-
-
-def _show(report: Report, terminal: Terminal, *, as_json: bool) -> None:
-    """Print the result to stdout and the error to stderr."""
-    report = Report(
-        report.command,
-        report.exit_code,
-        report.data,
-        messages=(*report.messages, *terminal.messages),
-        error=report.error,
-    )
-    try:
-        if as_json:
-            print(dumps(report, terminal.secrets))
-        else:
-            for line in _lines(report, terminal):
-                print(line)
-            sys.stdout.flush()
-            for line in text.error(report, color=terminal.color, secrets=terminal.secrets):
-                print(line, file=sys.stderr)
-    except BrokenPipeError:
-        # The reader has gone (`| head`); the work is done all the same.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _lines(report: Report, terminal: Terminal) -> list[str]:
-    color = sys.stdout.isatty() and terminal.color
-    data = report.data
-    if data.get("dry_run"):
-        return text.plan(data, color=color, verbose=terminal.verbose)
-    if report.error or report.command == "doit":
-        return []
-    if report.command in ("run", "rollback"):
-        return text.execution(data, color=color)
-    if report.command == "status":
-        return text.status(data, color=color, verbose=terminal.verbose)
-    if report.command == "graph":
-        return _drawing(report)
-    if report.command == "generate":
-        return [f"→ Created: {path}" for path in data["created"]]
-    return text.detect(data)
-
-
-def _drawing(report: Report) -> list[str]:
-    from nself_tasks.reporting import drawing
-
-    steps = report.data["steps"]
-    if "--dot" in sys.argv:
-        return [drawing.dot(steps)]
-    if "--mermaid" in sys.argv:
-        return [drawing.mermaid(steps)]
-    if report.data["checked"]:
-        return [f"the task graph is sound: {len(steps)} steps"]
-    return text.graph(report.data)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from nself_tasks.errors import UsageError
 
@@ -76,7 +76,9 @@ def parse(url: str, source: str, *, default_user: str) -> DatabaseUrl:
         password=found["password"],
         hosts=_explicit_hosts(found["hosts"], asked, source),
         # libpq's own default: a database of the user's name.
-        dbname=found["dbname"] or ("" if asked & {"dbname", "user"} else user),
+        # Encoded anew: what may stand in a user name, a `?` say, would end the database's.
+        dbname=found["dbname"]
+        or ("" if asked & {"dbname", "user"} else quote(unquote_to_bytes(user), safe="")),
         query=found["query"] or "",
     )
 

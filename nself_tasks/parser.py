@@ -95,9 +95,6 @@ def _changing(command: argparse.ArgumentParser) -> None:
         help="how long to wait for another runner (default: 30)",
     )
     command.add_argument(
-        "--relabel", action="store_true", help="give the database to this environment and project"
-    )
-    command.add_argument(
         "--undecided",
         choices=("rerun", "done"),
         help="what to do with a statement of which the catalog cannot tell whether it ran",
@@ -116,6 +113,9 @@ def _run(commands: _Commands) -> None:
     command.add_argument("--atomic", action="store_true", help="one transaction for the whole run")
     command.add_argument(
         "--out-of-order", action="store_true", help="apply what is older than the newest applied"
+    )
+    command.add_argument(
+        "--relabel", action="store_true", help="give the database to this environment and project"
     )
     command.add_argument(
         "--offline", action="store_true", help="with --dry-run: ask no database, all is pending"

@@ -49,18 +49,19 @@ def read_migration_files(project: Project) -> Iterator[tuple[PurePosixPath, byte
         names = []
     except OSError as error:
         raise InputError(f"cannot read `{project.shown(folder)}`: {error.strerror}") from error
-    if strays := _strays(project, [folder, *(folder / name for name in names)]):
+    links = (folder / name for name in names if (folder / name).is_symlink())
+    if strays := _strays(project, [folder, *links]):
         raise InputError(
             "migrations that lie outside the project are not run",
             problems=strays,
             hint="put the files themselves there, or name their folder with `--migrations-dir`",
         )
+    shown = project.shown(folder)
     for name in names:
-        yield _read_migration(project, folder / name)
+        yield _read_migration(folder / name, shown / name)
 
 
-def _read_migration(project: Project, path: Path) -> tuple[PurePosixPath, bytes | OSError]:
-    shown = project.shown(path)
+def _read_migration(path: Path, shown: PurePosixPath) -> tuple[PurePosixPath, bytes | OSError]:
     try:
         str(shown).encode()
     except UnicodeEncodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from nself_tasks.errors import DatabaseState, NselfError, unexpected
+from nself_tasks.errors import DatabaseState, MigrationFailed, NselfError, unexpected
 from nself_tasks.model import Report
 from nself_tasks.pipeline import engine, graph, guards
 from nself_tasks.pipeline.context import Context
@@ -152,10 +152,19 @@ def _sentence(context: Context, after: _After, cause: BaseException) -> str:
             f"{', '.join(partial)} is partly {verb}: its statements up to the failed one stay."
             + stay
         )
-    before = f" before {version}" if version else " before this run" if not stay else ""
-    if context.options.atomic or not stay:
-        return f"The database is as it was{before}." + stay
-    return (f"The database is as it was{before}." if before else "") + stay
+    if version and isinstance(cause, MigrationFailed) and _done_by_another(context, after, version):
+        return f"{version} was {verb} by another run." + stay
+    whole_run = context.options.atomic or not version
+    before = " before this run" if whole_run else f" before {version}"
+    if stay and not version:
+        return stay.lstrip()
+    return f"The database is as it was{before}." + stay
+
+
+def _done_by_another(context: Context, after: _After, version: str) -> bool:
+    """Whether the database shows done what this run has failed to do."""
+    done = context.is_applied(version) == (context.goal == "run")
+    return done and version not in after.changed
 
 
 def _nothing(context: Context) -> str:

@@ -42,7 +42,7 @@ def generate(
         down.unlink(missing_ok=True)
         raise
     shown = [str(settings.project.shown(p)) for p in (up, down)]
-    return Report("generate", 0, {"created": shown, "version": up.name.split("_", 1)[0]})
+    return Report("generate", 0, {"created": shown, "migration_version": up.name.split("_", 1)[0]})
 
 
 def _free(folder: Path, moment: datetime, name: str) -> tuple[Path, Path]:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nself_tasks.errors import GraphError
+from nself_tasks.errors import GraphError, InputError
 from nself_tasks.model import Report, Step, StepStatus
 from nself_tasks.pipeline import engine, graph, guards
 from nself_tasks.pipeline.context import Context
@@ -73,21 +73,30 @@ def _blocked(context: Context, steps: tuple[Step, ...]) -> dict[str, Any] | None
     return error_object(GraphError("a step of this plan is blocked", database="unchanged"))
 
 
-def show_graph(settings: Settings, options: Options, *, check: bool, notice: Notice) -> Report:
-    """Give the task graph without asking any database; with `check` every fault of it at once."""
-    context = Context(settings, options, notice=notice)
-    problems = graph.problems(context)
-    if not problems:
+def _check_graph(context: Context) -> None:
+    """Raise GraphError or InputError with every fault of the graph and of the folder's SQL."""
+    faults = graph.problems(context)
+    files = (file for m in context.migrations for file in (m.up, m.down) if file)
+    try:
         # The folder's SQL belongs to what CI wants to know, and needs no database.
-        context.input_problems([m.up for m in context.migrations])
-        context.input_problems([m.down for m in context.migrations if m.down])
-    if problems:
+        context.input_problems(list(files))
+    except InputError as error:
+        if not faults:
+            raise
+        faults += error.problems
+    if faults:
         raise GraphError(
-            f"the task graph has {len(problems)} fault{'s' if len(problems) > 1 else ''}",
-            problems=problems,
+            f"the task graph has {len(faults)} fault{'s' if len(faults) > 1 else ''}",
+            problems=faults,
             hint="this is a fault of `nself migrate`, or of a change to its creators",
             database="unchanged",
         )
+
+
+def show_graph(settings: Settings, options: Options, *, check: bool, notice: Notice) -> Report:
+    """Give the task graph without asking any database; with `check` every fault of it at once."""
+    context = Context(settings, options, notice=notice)
+    _check_graph(context)
     steps = engine.plan(graph.steps(context))
     data: dict[str, Any] = {
         "goal": graph.GOAL,

@@ -27,7 +27,7 @@ def status(settings: Settings, *, strict: bool, notice: Notice) -> Report:
     migrations = collect(read_migration_files(settings.project))
     if settings.target.url is None and not settings.target.embedded:
         raise ConnectionFailed(
-            f"no database is configured: {settings.target.source}",
+            settings.target.source,
             hint="set DATABASE_URL, or give `--database-url`",
             database="unchanged",
         )

@@ -37,7 +37,10 @@ def run(session: Session, work: Work) -> None:
     if not work.script.in_one_transaction:
         standalone.run(session, work)
     elif session.in_batch:
-        _retry(session, work, in_savepoint=True)
+        try:
+            _retry(session, work, in_savepoint=True)
+        except recovery.ConnectionLost as lost:
+            raise recovery.lost_in_batch(work, lost) from None
     else:
         try:
             _retry(session, work, in_savepoint=False)
@@ -58,10 +61,12 @@ def commit_batch(session: Session) -> None:
     try:
         session.run_sql(lock.TRY + "; COMMIT")
     except psycopg.Error as error:
-        session.rollback()
-        raise MigrationFailed(
-            f"the transaction of this run could not be committed: {error}", database="unknown"
-        ) from None
+        if not session.broken:
+            session.rollback()
+            raise MigrationFailed(
+                f"the transaction of this run could not be committed: {error}"
+            ) from None
+        recovery.settle_batch(session, recovery.ConnectionLost(None, error))
     session.in_batch = False
 
 
@@ -140,9 +145,10 @@ def _begin(session: Session, work: Work, *, in_savepoint: bool) -> None:
     one task alone or always, so the guard is here and not only in the graph.
     """
     opening = "SAVEPOINT _nself_migration; " if in_savepoint else "BEGIN; "
+    # By itself: in one message with BEGIN it would be part of the transaction, UNLISTEN undone.
+    session.run_sql(session.clean_sql() + "SELECT 1")
     found = session.run_sql(
-        session.clean_sql()
-        + opening
+        opening
         + lock.TRY_IN_TRANSACTION
         + "; "
         + _IN_FORCE.format(number=work.migration.number)

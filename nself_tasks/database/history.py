@@ -178,12 +178,15 @@ def recorded(connection: Conn, row_id: int) -> tuple[str, str | None]:
 
 
 def committed_by(connection: Conn, run_id: str) -> tuple[tuple[str, str], ...]:
-    """Give (version, state) of what a run really left in the history: the proof of a commit."""
+    """Give (version, state) of what a run really left in the history: the proof of a commit.
+
+    In the order in which it was done.
+    """
     if not read(connection).exists:
         return ()
     rows = connection.execute(
         "SELECT version, state FROM public._nself_migrations"
-        " WHERE run_id = %s OR rollback_run_id = %s ORDER BY id",
+        " WHERE run_id = %s OR rollback_run_id = %s ORDER BY rolled_back_at NULLS FIRST, id",
         (run_id, run_id),
     ).fetchall()
     return tuple((str(version), str(state)) for version, state in rows)

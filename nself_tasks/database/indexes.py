@@ -89,7 +89,9 @@ def drop_leftovers(
     if facts.get("kind") == "create index":
         wanted = facts["name"] or hinted
         found = [
-            o for o, name, valid in appeared(connection, facts) if not valid and name == wanted
+            oid
+            for oid, name, valid in appeared(connection, facts)
+            if not valid and wanted in (None, name)
         ]
     elif facts.get("kind") == "reindex":
         rows = connection.execute(_INVALID).fetchall()

@@ -7,12 +7,13 @@ a transaction that was lost.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from nself_tasks.database import connection as connecting
 from nself_tasks.database import history
 from nself_tasks.database.work import Work
-from nself_tasks.errors import ConnectionFailed, MigrationFailed, NselfError
+from nself_tasks.errors import ConnectionFailed, DatabaseState, MigrationFailed
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,6 +27,11 @@ RECONNECT_SECONDS = 20.0
 ORPHAN_SECONDS = 30.0
 """How long to wait for our old backend: the server sees a dead client within a second (from 14
 on), but a COMMIT whose answer was lost may still be running."""
+
+Proof = Callable[[tuple[tuple[str, str], ...]], bool]
+"""Whether the (version, state) of the rows that this run left prove that it committed."""
+
+_GONE = "; its transaction did not commit"
 
 
 class ConnectionLost(Exception):
@@ -43,43 +49,66 @@ def settle(session: Session, work: Work, lost: ConnectionLost) -> None:
     Then the session is open again and has the lock again. Raises MigrationFailed, its `database`
     unset where the transaction is proven gone, `unknown` where nobody can tell.
     """
-    session.notice("warning", f"{work.version}: the connection was lost, asking what committed")
     wanted = "applied" if work.direction == "up" else "rolled_back"
-    committed = _outcome(session, work, wanted)
-    if committed is None:
-        raise _failure(
-            work,
-            lost,
-            f"the connection was lost in {work.version} and the server cannot be asked what became"
-            " of it",
-            database="unknown",
-        )
-    if not committed:
-        raise _failure(
-            work,
-            lost,
-            f"the connection was lost in {work.version}; its transaction did not commit",
-            database=None,
-        )
-    session.reopen(wait=ORPHAN_SECONDS)
-    session.notice("note", f"{work.version}: it had committed; connected again")
-
-
-def _failure(work: Work, lost: ConnectionLost, message: str, *, database: str | None) -> NselfError:
-    facts = {"version": work.version, "path": str(work.script.source.path)}
-    if lost.statement is not None:
-        facts["line"] = str(lost.statement.line)
-    return MigrationFailed(
-        message,
-        detail=" ".join(str(lost.error).split()),
-        hint="run the same command again: it starts with what is not in the history",
-        facts=facts,
-        database="unknown" if database else None,
+    _settle(
+        session,
+        lost,
+        f"in {work.version}",
+        lambda rows: any(int(v) == work.migration.number and s == wanted for v, s in rows),
+        _facts(work, lost),
     )
 
 
-def _outcome(session: Session, work: Work, wanted: str) -> bool | None:
+def settle_batch(session: Session, lost: ConnectionLost) -> None:
+    """Do the same for the one transaction of `--atomic`: all of its rows are there, or none."""
+    _settle(session, lost, "at the commit of this run", bool, {})
+
+
+def lost_in_batch(work: Work, lost: ConnectionLost) -> MigrationFailed:
+    """Give the error for a connection lost before the one COMMIT of `--atomic` was sent."""
+    return _failure(lost, f"in {work.version}", _GONE, _facts(work, lost))
+
+
+def _settle(
+    session: Session, lost: ConnectionLost, where: str, proof: Proof, facts: dict[str, Any]
+) -> None:
+    session.notice("warning", f"the connection was lost {where}, asking what committed")
+    committed = _outcome(session, proof)
+    if committed is None:
+        unknown = " and the server cannot be asked what became of it"
+        raise _failure(lost, where, unknown, facts, database="unknown")
+    if not committed:
+        raise _failure(lost, where, _GONE, facts)
+    session.reopen(wait=ORPHAN_SECONDS)
+    session.notice("note", f"what was sent {where} had committed; connected again")
+
+
+def _facts(work: Work, lost: ConnectionLost) -> dict[str, Any]:
+    facts: dict[str, Any] = {"version": work.version, "path": str(work.script.source.path)}
+    return facts | ({"line": lost.statement.line} if lost.statement else {})
+
+
+def _failure(
+    lost: ConnectionLost,
+    where: str,
+    what: str,
+    facts: dict[str, Any],
+    *,
+    database: DatabaseState | None = None,
+) -> MigrationFailed:
+    return MigrationFailed(
+        f"the connection was lost {where}{what}",
+        detail=" ".join(str(lost.error).split()),
+        hint="run the same command again: it starts with what is not in the history",
+        facts=facts,
+        database=database,
+    )
+
+
+def _outcome(session: Session, proof: Proof) -> bool | None:
     """True: the row is there. False: it is not, and our old backend is gone. None: unknown."""
+    import psycopg
+
     connection = _connect(session)
     if connection is None:
         return None
@@ -88,14 +117,16 @@ def _outcome(session: Session, work: Work, wanted: str) -> bool | None:
         while True:
             alive = _backend_alive(connection, session)
             # The order matters: a backend that is gone cannot commit after we looked.
-            found = history.committed_by(connection, session.run_id)
-            if any(int(v) == work.migration.number and s == wanted for v, s in found):
+            if proof(history.committed_by(connection, session.run_id)):
                 return True
             if not alive:
                 return False
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.2)
+    except psycopg.Error:
+        # Lost again while asking.
+        return None
     finally:
         connection.close()
 

@@ -27,7 +27,7 @@ def run(session: Session, work: Work) -> None:
     started = time.monotonic()
     row_id = _open(session, work)
     progress = read_progress(session.connection, row_id, work.direction)
-    check_unedited(work.script, progress, work.version)
+    check_unedited(work.script, progress, work.version, undecided=session.undecided)
     resumed = sum(1 for phase, _, _ in progress.values() if phase == "done")
     if resumed:
         session.notice("note", f"{work.version}: resumes after statement {resumed}")

@@ -136,9 +136,17 @@ class Step:
 
     def _clean_up_after(self, facts: dict[str, Any], error: psycopg.Error) -> None:
         """Drop the invalid index of a failed build; the statement failed, so no intent is left."""
+        import psycopg
+
         hinted = error.diag.constraint_name
-        for name in indexes.drop_leftovers(self.session.connection, facts, hinted=hinted):
-            self.session.notice("note", f"dropped the invalid index {name} of the failed build")
+        try:
+            for name in indexes.drop_leftovers(self.session.connection, facts, hinted=hinted):
+                self.session.notice("note", f"dropped the invalid index {name} of the failed build")
+        except psycopg.Error as another:
+            # The intent stays, and by it the next run finds the index.
+            said = another.diag.message_primary or str(another)
+            self.session.notice("warning", f"what the failed build left is still there: {said}")
+            return
         self.session.connection.execute(
             "DELETE FROM public._nself_migration_progress"
             " WHERE migration_id = %s AND direction = %s AND position = %s AND phase = 'intent'",

@@ -40,7 +40,7 @@ def open_for_planning(target: Target, root: Path) -> Iterator[str | None]:
 def _url(target: Target) -> str:
     if target.url is None:
         raise ConnectionFailed(
-            f"no database is configured: {target.source}",
+            target.source,
             hint="set DATABASE_URL, or give `--database-url`; `DATABASE_URL=embedded` uses a"
             " Postgres of the project's own",
             database="unchanged",

@@ -11,13 +11,23 @@ from collections.abc import Iterator
 
 SPACE = r" \t\n\r\f\v"
 # To Postgres every byte from 0x80 on is a letter: a no-break space is part of a name.
-LETTER = r"A-Za-z_\x80-\U0010ffff"
-WORD = rf"[{LETTER}][{LETTER}0-9$]*+"
-_TAG = rf"(?:[{LETTER}][{LETTER}0-9]*+)?+"
+# Written as the characters that are not in it, all ASCII: a class with a range up to the last code
+# point takes Python milliseconds to compile, every time a command starts.
+_NEITHER = r"\x00-#%-/:-@\[-\^`{-\x7f"
+LETTER = rf"[^{_NEITHER}0-9$]"
+ALPHANUMERIC = rf"[^{_NEITHER}$]"
+IN_WORD = rf"[^{_NEITHER}]"
+# Last in a possessive group whose alternatives can fail half-way: Python up to 3.11.4 goes on from
+# where the last one failed (python/cpython#106052), and this one fails where the group began.
+STOP = r"(?!)"
+WORD = rf"{LETTER}{IN_WORD}*+"
+_TAG = rf"(?:{LETTER}{ALPHANUMERIC}*+)?+"
 
+# No part of a word, of a quote, of a comment, and nothing that may end a statement.
+_FLAT = r"[\x00-!#%&*-,.:<-@\[\]\^`{-\x7f]"
 # Tokens that cannot hide the end of a statement. `1e'…'` is a number and a plain string, `a$b$`
 # one name, `$1` a parameter; an operator ends where a comment begins in it.
-_OPERATOR = r"(?:[~!@#^&|`?+*%<>=]|/(?!\*)|-(?!-))++"
+_OPERATOR = rf"(?:[~!@#^&|`?+*%<>=]|/(?!\*)|-(?!-)|{STOP})++"
 _RUN = rf"(?![eE]'){WORD}|[0-9]++(?:{WORD})?+|{_OPERATOR}|\$(?!{_TAG}\$)"
 _QUOTE = rf"[eE]'|'|\"|\${_TAG}\$"
 
@@ -41,11 +51,11 @@ def stopping_at(words: str | None) -> re.Pattern[str]:
     `words` is a pattern of the words that matter too. Whole strings, quoted names and flat
     parentheses are run over; those that never end are stopped at.
     """
-    skipped = rf"(?!(?i:{words})(?![{LETTER}0-9$]))" if words else ""
+    skipped = rf"(?!(?i:{words})(?!{IN_WORD}))" if words else ""
     also = rf"|{WORD}" if words else ""
     return re.compile(
-        rf"(?:[^{LETTER}0-9$'\"();\\/\-]++|{skipped}(?:{_RUN})|'[^']*+'|\"[^\"]*+\""
-        rf"|\([a-zA-Z0-9_,. ]*+\))*+"
+        rf"(?:{_FLAT}++|{skipped}(?:{_RUN})|'[^']*+'|\"[^\"]*+\""
+        rf"|\([a-zA-Z0-9_,. ]*+\)|{STOP})*+"
         rf"([;()\\]|{_QUOTE}|--|/\*|\Z{also})"
     )
 

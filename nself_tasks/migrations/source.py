@@ -8,7 +8,7 @@ import re
 from pathlib import PurePosixPath
 
 from nself_tasks.errors import InputError, Problem
-from nself_tasks.migrations.lexer import SPACE, tokens
+from nself_tasks.migrations.lexer import SPACE, STOP, tokens
 from nself_tasks.migrations.marks import directives
 from nself_tasks.migrations.statements import Piece, scan
 from nself_tasks.model import SourceFile
@@ -17,7 +17,8 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 # Everything that may stand before the first statement, up to a comment that may be nested.
 _NOTHING = re.compile(
-    rf"(?:[{SPACE};]++|--[^\n\r]*+|\\(?:un)?restrict[^\n]*+|/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/)*+"
+    rf"(?:[{SPACE};]++|--[^\n\r]*+|\\(?:un)?restrict[^\n]*+"
+    rf"|/\*(?:[^*/]++|\*(?!/)|/(?!\*)|{STOP})*+\*/|{STOP})*+"
 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.errors import HistoryError, InputError
@@ -21,8 +21,8 @@ COMMIT = "migrate:commit"
 def apply(context: Context) -> Iterator[StepDict]:
     """Give the chain of apply steps; applied migrations have none unless `unfold` is set."""
     previous = HISTORY
-    chosen = context.migrations if context.options.unfold else context.pending
-    context.before = {later.number: earlier for earlier, later in pairwise(chosen)}
+    chosen = context.listed
+    context.waiting = deque(m for m in chosen if not context.is_applied(m.version))
     for migration in chosen:
         yield {
             "basename": "migrate:apply",
@@ -83,6 +83,7 @@ def _shown(context: Context, migration: Migration) -> dict[str, Any]:
 def _apply(context: Context, migration: Migration) -> dict[str, Any]:
     """Apply one migration; refused while an earlier one that belongs before it is pending."""
     from nself_tasks.database import apply as database
+    from nself_tasks.database import history as rows
     from nself_tasks.database.work import Work
 
     if context.is_applied(migration.version):
@@ -90,19 +91,23 @@ def _apply(context: Context, migration: Migration) -> dict[str, Any]:
         return {"applied": False}
     _refuse_gap(context, migration)
     session = context.require_session()
-    script = context.script(migration.up)
+    script, backend = context.script(migration.up), session.backend
     database.run(session, Work(migration, script, "up", context.run_facts()))
+    if session.backend != backend:
+        # Connected again after a lost connection: meanwhile another runner may have had the lock.
+        context.set_history(rows.read(session.connection))
     context.applied.add(migration.number)
     return {"statements": len(script.statements)}
 
 
 def _refuse_gap(context: Context, migration: Migration) -> None:
     """`doit run -s` drops a step's dependencies: the chain holds all the same."""
-    # The one before it is enough: that one was refused as well while its own was pending.
-    before = context.before.get(migration.number)
-    if before is not None and not context.is_applied(before.version):
+    waiting = context.waiting
+    while waiting and context.is_applied(waiting[0].version):
+        waiting.popleft()
+    if waiting and waiting[0].number < migration.number:
         raise HistoryError(
-            f"{migration.version} cannot be applied before {before.version}, which is pending",
+            f"{migration.version} cannot be applied before {waiting[0].version}, which is pending",
             hint="apply them in order: `nself migrate run`",
             facts={"version": migration.version},
         )

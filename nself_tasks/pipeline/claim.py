@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,8 +65,9 @@ def write(project: Project, claim: Claim) -> None:
 
 
 def remove(project: Project) -> None:
-    """End the claim: the run is finished."""
-    path(project).unlink(missing_ok=True)
+    """End the claim: the run is finished. Where that cannot be, it ends by time or by a write."""
+    with suppress(OSError):
+        path(project).unlink(missing_ok=True)
 
 
 def next_xid(session: Session) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from nself_tasks import __version__
-from nself_tasks.errors import HistoryError, InputError, Problem
+from nself_tasks.errors import HistoryError, InputError, NselfError, Problem
 from nself_tasks.migrations.directory import collect
 from nself_tasks.migrations.reconcile import Standing, reconcile, to_apply, to_revert
 from nself_tasks.migrations.script import parse
@@ -50,8 +51,8 @@ class Context:
     applied: set[int] = field(default_factory=set)
     """The versions that the database has confirmed: reading all rows after each step would make a
     run quadratic."""
-    before: dict[int, Migration] = field(default_factory=dict)
-    """For each version of the chain the migration before it."""
+    waiting: deque[Migration] = field(default_factory=deque)
+    """The migrations of the chain that are not applied yet, in order."""
     _scripts: dict[SourceFile, Script] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,6 +86,14 @@ class Context:
         return to_apply(self.standings, to=self.options.to)
 
     @property
+    def listed(self) -> tuple[Migration, ...]:
+        """The migrations that have a step: the pending ones, or all up to the bound (`unfold`)."""
+        if not self.options.unfold:
+            return self.pending
+        bound = self.options.to
+        return tuple(m for m in self.migrations if bound is None or m.number <= bound)
+
+    @property
     def rows_to_revert(self) -> tuple[HistoryRow, ...]:
         """The rows that this rollback is to undo, the most recently applied first."""
         return to_revert(self.history, steps=self.options.steps, to=self.options.to)
@@ -92,7 +101,14 @@ class Context:
     @property
     def work_to_do(self) -> bool:
         """Whether anything is to be changed in the database."""
-        return bool(self.pending if self.goal == "run" else self.rows_to_revert)
+        if self.goal == "rollback":
+            return bool(self.rows_to_revert)
+        return bool(self.pending) or self.only_relabels
+
+    @property
+    def only_relabels(self) -> bool:
+        """Whether the new label of `--relabel` is all that a run has to write."""
+        return self.options.relabel and self.history.exists and not self.pending
 
     def script(self, source: SourceFile) -> Script:
         """Cut a file into statements, once. Raises InputError."""
@@ -146,8 +162,8 @@ class Context:
         folder = state_dir(self.settings.project)
         try:
             ensure_private(folder)
-        except OSError as error:
-            self.notice("warning", f"no journal is kept: {error}")
+        except NselfError as error:
+            self.notice("warning", f"no journal is kept: {error.message}")
         identity = self.facts.identity if self.facts else "offline"
         return str(folder / f"journal-{self.settings.environment.name}-{identity}.jsonl")
 

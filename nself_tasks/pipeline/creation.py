@@ -19,6 +19,9 @@ def create_history(context: Context) -> Iterator[StepDict]:
         return
     before = [s for s in (LOCK, BACKUP, BEGIN) if s in setup_steps(context)]
     relabels = context.history.exists and context.options.relabel
+    why = "the database has no history table yet"
+    if context.history.exists:
+        why = "--relabel was given" if relabels else "the database has its history table"
     yield {
         "basename": CREATE,
         "doc": "write the new label of this database"
@@ -29,7 +32,7 @@ def create_history(context: Context) -> Iterator[StepDict]:
         "uptodate": [
             Condition(
                 lambda: context.history.exists and not context.options.relabel,
-                "--relabel was given" if relabels else "the database has no history table yet",
+                why,
             )
         ],
         "meta": {"stage": "create-history"},
@@ -39,6 +42,9 @@ def create_history(context: Context) -> Iterator[StepDict]:
 def _create(context: Context) -> None:
     from nself_tasks.database import history, history_tables
 
+    if context.history.exists and not context.options.relabel:
+        # doit's `--always-execute` asks for it; a label is only changed by who asks for that.
+        return
     session, settings = context.require_session(), context.settings
     label = {"project": settings.project_name or "", "environment": settings.environment.name}
     guards.check_flags(context)

@@ -14,16 +14,16 @@ from typing import Any
 
 from doit.control import TaskControl
 from doit.dependency import Dependency, MD5Checker
-from doit.exceptions import InvalidDodoFile, InvalidTask, TaskFailed
+from doit.exceptions import InvalidDodoFile, InvalidTask
 from doit.loader import generate_tasks
 from doit.runner import Runner
 from doit.task import Stream, Task
 
-from nself_tasks.errors import GraphError, NselfError
+from nself_tasks.errors import GraphError, NselfError, unexpected
 from nself_tasks.model import Step, StepStatus
 from nself_tasks.pipeline.journal import JournalStore, MemoryStore
-from nself_tasks.pipeline.order import topological
-from nself_tasks.pipeline.steps import StepDict
+from nself_tasks.pipeline.steps import StepDict, raised
+from nself_tasks.pipeline.topology import topological
 
 GOAL = "migrate:record"
 
@@ -42,7 +42,7 @@ class Outcome:
 def build(steps: Iterable[StepDict]) -> list[Task]:
     """Turn the creators' dicts into doit tasks. Raises GraphError."""
     try:
-        return list(generate_tasks("migrate", (step for step in steps)))
+        return list(generate_tasks("migrate", (dict(step) for step in steps)))
     except (InvalidTask, InvalidDodoFile) as error:
         raise GraphError(f"the task graph cannot be built: {error}") from None
 
@@ -83,15 +83,13 @@ class Planner(Runner):  # type: ignore[misc]
         """Record the step; never let doit execute it."""
         task = node.task
         if node.run_status is None:
-            status, why = self._asked[task.name] = self._ask(task, tasks_dict)
-            if status is StepStatus.RUN and task.setup_tasks:
+            answer = self._after_blocked(task.task_dep) or self._ask(task, tasks_dict)
+            self._asked[task.name] = answer
+            if answer[0] is StepStatus.RUN and task.setup_tasks:
                 # doit now sends the setup tasks, then this task again.
                 node.run_status = "run"
                 return False
-        status, why = self._asked[task.name]
-        blocker = next((d for d in (*task.task_dep, *task.setup_tasks) if d in self._blocked), None)
-        if blocker is not None and status is not StepStatus.BLOCKED:
-            status, why = StepStatus.BLOCKED, (f"comes after {blocker}, which is blocked",)
+        status, why = self._after_blocked(task.setup_tasks) or self._asked[task.name]
         if status is StepStatus.BLOCKED:
             self._blocked.add(task.name)
         node.run_status = "up-to-date" if status is StepStatus.UP_TO_DATE else "successful"
@@ -101,13 +99,18 @@ class Planner(Runner):  # type: ignore[misc]
             self.plan.append(_step(task, status, why))
         return False
 
+    def _after_blocked(self, before: Iterable[str]) -> tuple[StepStatus, tuple[str, ...]] | None:
+        blocker = next((step for step in before if step in self._blocked), None)
+        if blocker is None:
+            return None
+        return StepStatus.BLOCKED, (f"comes after {blocker}, which is blocked",)
+
     def _ask(self, task: Task, tasks_dict: dict[str, Task]) -> tuple[StepStatus, tuple[str, ...]]:
         made = [f"input {d} is made by {self._made[d]}" for d in task.file_dep if d in self._made]
-        try:
-            found = self.dep_manager.get_status(task, tasks_dict, get_log=True)
-        except NselfError as error:
-            problems = tuple(str(p) for p in error.problems)
-            return StepStatus.BLOCKED, problems or (error.message,)
+        found = self.dep_manager.get_status(task, tasks_dict, get_log=True)
+        if (error := raised(task)) is not None:
+            said = error if isinstance(error, NselfError) else unexpected(error)
+            return StepStatus.BLOCKED, tuple(map(str, said.problems)) or (said.message,)
         if made:
             return StepStatus.RUN, tuple(made)
         if found.status == "error":
@@ -154,20 +157,6 @@ def plan(steps: Iterable[StepDict], goal: str = GOAL) -> tuple[Step, ...]:
     return tuple(planner.plan)
 
 
-class Executor(Runner):  # type: ignore[misc]
-    """doit's runner; a condition that raises makes its step fail instead of escaping."""
-
-    def select_task(self, node: Any, tasks_dict: dict[str, Task]) -> bool:
-        """As doit does it, with the exception kept as the failure's cause."""
-        try:
-            return bool(super().select_task(node, tasks_dict))
-        except NselfError as error:
-            fail = TaskFailed(error.message)
-            fail.cause = error
-            self._handle_task_error(node, fail)
-            return False
-
-
 def execute(steps: Iterable[StepDict], reporter: Any, journal: str, *, goal: str = GOAL) -> Outcome:
     """Run the graph. Expected failures and signals come back in the Outcome; bugs are raised."""
     outcome: Outcome = reporter.outcome
@@ -175,7 +164,7 @@ def execute(steps: Iterable[StepDict], reporter: Any, journal: str, *, goal: str
         control = _control(build(steps), goal)
         store = Dependency(JournalStore, journal, checker_cls=MD5Checker)
         try:
-            Executor(store, reporter, stream=Stream(2)).run_all(control.task_dispatcher())
+            Runner(store, reporter, stream=Stream(2)).run_all(control.task_dispatcher())
         except KeyboardInterrupt as signal:
             outcome.interrupted = signal
             outcome.failed_step = reporter.current

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nself_tasks.errors import Problem
+from nself_tasks.model import Migration
 from nself_tasks.pipeline import apply, creation, order, prepare, record, revert
+from nself_tasks.pipeline.options import Reversal
 from nself_tasks.pipeline.steps import StepDict
+from nself_tasks.schema_history import History, HistoryRow
 
 if TYPE_CHECKING:
     from nself_tasks.pipeline.context import Context
@@ -19,7 +24,7 @@ def steps(context: Context) -> Iterator[StepDict]:
     """Give every step of the graph as data for doit."""
     context.loaded = context.fingerprint()
     yield from prepare.history(context)
-    if context.work_to_do or context.options.unfold:
+    if context.work_to_do or context.listed:
         yield from prepare.lock(context)
         yield from prepare.backup(context)
         yield from prepare.begin(context)
@@ -33,10 +38,47 @@ def steps(context: Context) -> Iterator[StepDict]:
 
 
 def problems(context: Context) -> list[Problem]:
-    """Give every fault of the graph at once: what CI asks with `graph --check`."""
-    return order.problems(
-        steps(context),
-        goal=GOAL,
-        root=context.settings.project.root,
-        backup=not context.options.skip_backup,
+    """Give every fault of every form of the graph at once: what CI asks with `graph --check`."""
+    found = [
+        problem
+        for form in _forms(context)
+        for problem in order.problems(
+            steps(form),
+            goal=GOAL,
+            root=form.settings.project.root,
+            backup=not form.options.skip_backup,
+        )
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _forms(context: Context) -> Iterator[Context]:
+    """Give the context for each form that its graph can take; the last one rolls all back."""
+    yield context
+    for options in (replace(context.options, atomic=True), replace(context.options, unfold=True)):
+        form = copy(context)
+        form.options = options
+        yield form
+    rollback = copy(context)
+    rollback.goal = "rollback"
+    rows = tuple(_as_applied(migration) for migration in context.migrations)
+    rollback.set_history(History(exists=True, rows=rows))
+    pairs = zip(reversed(context.migrations), reversed(rows), strict=True)
+    rollback.reversals = tuple(Reversal(migration, row) for migration, row in pairs)
+    yield rollback
+
+
+def _as_applied(migration: Migration) -> HistoryRow:
+    return HistoryRow(
+        id=0,
+        version=migration.version,
+        name=migration.name,
+        checksum=migration.up.checksum,
+        token_checksum="",
+        down_checksum=None,
+        state="applied",
+        run_id="",
+        applied_at=None,
+        applied_by=None,
+        execution_ms=None,
     )

@@ -146,14 +146,13 @@ def check_scripts(context: Context) -> None:
         return
     problems = []
     for migration in context.pending:
-        script = context.script(migration.up)
-        for statement in script.statements:
-            if statement.category is Category.STANDALONE:
-                text = f"{statement.reason} cannot run in a transaction"
-                problems.append(Problem(text, str(migration.up.path), statement.line))
-        if script.no_transaction and not problems:
-            text = "the file is declared `no-transaction`"
-            problems.append(Problem(text, str(migration.up.path), 1))
+        script, path = context.script(migration.up), str(migration.up.path)
+        alone = [s for s in script.statements if s.category is Category.STANDALONE]
+        problems += [
+            Problem(f"{s.reason} cannot run in a transaction", path, s.line) for s in alone
+        ]
+        if script.no_transaction and not alone:
+            problems.append(Problem("the file is declared `no-transaction`", path, 1))
     if problems:
         raise InputError(
             "`--atomic` puts the whole run into one transaction, and these cannot be in one",

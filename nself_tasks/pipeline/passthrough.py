@@ -6,7 +6,8 @@ The project's `pyproject.toml` and `doit.cfg` are not read: they could name plug
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from doit.cmd_base import TaskLoader2
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from nself_tasks.settings import Settings
 
 LOOKING = ("list", "info", "help", "dumpdb", "tabcompletion")
-_PARALLEL = ("-n", "--process", "-P", "--parallel-type")
+_PARALLEL = ("--process", "--parallel-type")
+_WITH_VALUE = "ofdrv"
+"""doit's short options that take a value: the rest of such an argument is no option."""
 
 
 class _Loader(TaskLoader2):  # type: ignore[misc]
@@ -55,15 +58,33 @@ def is_looking(arguments: list[str]) -> bool:
 
 def run(settings: Settings, arguments: list[str], *, notice: Notice) -> int:
     """Run doit with these arguments; gives our exit code. Raises NselfError."""
-    if any(a.startswith(_PARALLEL) for a in arguments):
+    refuse_parallel(arguments)
+    context = Context(settings, Options(unfold=True), notice=notice)
+    with opened(context, looking=is_looking(arguments)):
+        doit = DoitMain(_Loader(context), config_filenames=())
+        doit.BIN_NAME = "nself migrate doit"
+        code = doit.run(arguments)
+    return {0: 0, 3: 2}.get(int(code or 0), 1)
+
+
+def refuse_parallel(arguments: list[str]) -> None:
+    """Raise UsageError for doit's parallel options, in every spelling that it takes."""
+    if any(_is_parallel(argument) for argument in arguments):
         raise UsageError(
             "migrations run one after the other: doit's parallel options are not for this graph",
             hint="leave out `-n` and `-P`",
         )
-    context = Context(settings, Options(unfold=True), notice=notice)
-    with opened(context, looking=is_looking(arguments)):
-        code = DoitMain(_Loader(context), config_filenames=()).run(arguments)
-    return {0: 0, 3: 2}.get(int(code or 0), 1)
+
+
+def _is_parallel(argument: str) -> bool:
+    if argument.startswith("--"):
+        # doit takes any beginning of a long option's name.
+        name = argument.split("=", 1)[0]
+        return len(name) > 3 and any(option.startswith(name) for option in _PARALLEL)
+    if not argument.startswith("-"):
+        return False
+    flags = takewhile(lambda letter: letter not in _WITH_VALUE, argument[1:])
+    return any(letter in "nP" for letter in flags)
 
 
 @contextmanager
@@ -75,7 +96,6 @@ def opened(context: Context, *, looking: bool) -> Iterator[Context]:
                 stack.enter_context(opening.looking(context))
             except ConnectionFailed as error:
                 context.notice("note", f"listed without the database: {error.message}")
-                stack.enter_context(nullcontext())
             yield context
         return
     with opening.session_for(context):

@@ -24,7 +24,7 @@ def setup_steps(context: Context) -> list[str]:
     steps = [LOCK]
     if not context.options.skip_backup:
         steps.append(BACKUP)
-    if context.options.atomic:
+    if context.options.atomic and not context.only_relabels:
         steps.append(BEGIN)
     if context.goal == "run":
         steps.append(CREATE)
@@ -158,7 +158,7 @@ def _take_backup(context: Context) -> dict[str, Any]:
 
 def begin(context: Context) -> Iterator[StepDict]:
     """Open the one transaction of `--atomic`."""
-    if not context.options.atomic:
+    if not context.options.atomic or context.only_relabels:
         return
 
     def open_batch() -> None:

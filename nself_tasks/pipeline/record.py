@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nself_tasks.errors import HistoryError
 from nself_tasks.pipeline import claim
 from nself_tasks.pipeline.apply import COMMIT
-from nself_tasks.pipeline.prepare import HISTORY
+from nself_tasks.pipeline.prepare import HISTORY, setup_steps
 from nself_tasks.pipeline.steps import Call, Condition, StepDict
 
 if TYPE_CHECKING:
@@ -21,15 +21,18 @@ def record(context: Context) -> Iterator[StepDict]:
     """Read the history again, hold it against the plan, and end the run's claim on its backup."""
     planned = [m.version for m in context.pending]
     reverted = [r.row.version for r in context.reversals]
+    relabels = context.goal == "run" and context.only_relabels
+    changes = bool(planned or reverted or relabels)
     yield {
         "basename": RECORD,
         "doc": "read the history again and hold it against the plan",
         "actions": [Call(_record, context, planned, reverted)],
         "task_dep": [_last(context, planned, reverted)],
+        "setup": setup_steps(context) if relabels else [],
         "uptodate": [
             Condition(
-                lambda: not planned and not reverted and not claim.path(project).exists(),
-                "nothing is pending" if not planned and not reverted else "the run ends here",
+                lambda: not changes and not claim.path(project).exists(),
+                "the run ends here" if changes else "nothing is pending",
             )
         ],
         "meta": {"stage": "record"},
@@ -42,9 +45,7 @@ def _last(context: Context, planned: list[str], reverted: list[str]) -> str:
         return f"migrate:revert:{reverted[-1]}" if reverted else HISTORY
     if planned and context.options.atomic:
         return COMMIT
-    if context.options.unfold and context.migrations:
-        return f"migrate:apply:{context.migrations[-1].version}"
-    return f"migrate:apply:{planned[-1]}" if planned else HISTORY
+    return f"migrate:apply:{context.listed[-1].version}" if context.listed else HISTORY
 
 
 def _record(context: Context, planned: list[str], reverted: list[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nself_tasks.errors import InputError
 from nself_tasks.migrations.script import segments
 from nself_tasks.pipeline.prepare import HISTORY, setup_steps
 from nself_tasks.pipeline.steps import Call, Condition, StepDict
@@ -38,12 +39,18 @@ def _is_undone(context: Context, reversal: Reversal) -> bool:
 
 
 def _shown(context: Context, reversal: Reversal) -> dict[str, Any]:
-    down, script = reversal.migration.down, reversal.script
-    shown: dict[str, Any] = {"inputs": [str(down.path)] if down else []}
-    if script is not None:
-        shown["segments"] = list(segments(script))
-        if context.options.show_sql:
-            shown["sql"] = [s.text for s in script.statements]
+    down = reversal.migration.down
+    if down is None:
+        return {"inputs": []}
+    shown: dict[str, Any] = {"inputs": [str(down.path)]}
+    try:
+        script = context.script(down)
+    except InputError:
+        # `history` is blocked by it and names every such file.
+        return shown
+    shown["segments"] = list(segments(script))
+    if context.options.show_sql:
+        shown["sql"] = [s.text for s in script.statements]
     return shown
 
 

@@ -22,7 +22,8 @@ class PlanStale(Exception):
 class Condition:
     """A question to the world; true means that the step has nothing to do.
 
-    An NselfError raised by `test` means that the step is blocked.
+    An exception of `test` means that the step is blocked: doit would let it escape from the whole
+    run, so it is kept, and the step fails with it instead of running.
     """
 
     # doit calls inspect.signature on every callable; an instance attribute makes that free.
@@ -30,12 +31,24 @@ class Condition:
 
     def __init__(self, test: Callable[[], bool], why: str) -> None:
         self.test, self.why = test, why
+        self.raised: Exception | None = None
 
     def __call__(self) -> bool:
-        return bool(self.test())
+        self.raised = None
+        try:
+            return bool(self.test())
+        except Exception as error:
+            self.raised = error
+            return False
 
     def __repr__(self) -> str:
         return self.why
+
+
+def raised(task: Any) -> Exception | None:
+    """Give what a condition of a doit task raised when it was last asked."""
+    asked = (question for question, *_ in task.uptodate) if task is not None else ()
+    return next((q.raised for q in asked if isinstance(q, Condition) and q.raised), None)
 
 
 class Call(BaseAction):  # type: ignore[misc]
@@ -58,6 +71,8 @@ class Call(BaseAction):  # type: ignore[misc]
     def execute(self, out: Any = None, err: Any = None) -> TaskFailed | TaskError | None:
         """Run it; gives None, or doit's failure object with the exception as `cause`."""
         try:
+            if (blocking := raised(self.task)) is not None:
+                raise blocking
             values = self.function(*self.arguments)
         except NselfError as error:
             fail = TaskFailed(error.message)

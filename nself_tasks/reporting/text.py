@@ -35,7 +35,9 @@ def plan(data: Mapping[str, Any], *, color: bool, verbose: bool = False) -> list
         lines.append(f"{label} {step['id']:<{width}}  {step['title']}".rstrip())
         lines += [f"{'':11} {'':4}{line}" for line in _below(step, verbose=verbose)]
     summary = data["summary"]
-    total = f"{summary['pending']} pending" if data["goal"] == "run" else f"{summary['run']} to run"
+    total = f"{summary['pending']} pending"
+    if data["goal"] == "rollback":
+        total = f"{summary['to_revert']} to roll back"
     lines += ["", f"{total}; nothing was changed"]
     return lines
 
