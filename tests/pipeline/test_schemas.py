@@ -1,0 +1,90 @@
+"""The JSON Schemas: well-formed themselves, and closed where a command's JSON is closed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from observation import SCHEMAS, violations
+from servers_for_tests import Nself, Project
+
+FILES = sorted(SCHEMAS.glob("*.json"))
+ENVELOPE = {"version": 1, "command": "graph", "exit_code": 0, "messages": [], "error": None}
+
+
+def objects(schema: Any) -> list[dict[str, Any]]:
+    """Every schema inside of a schema that lists properties."""
+    if isinstance(schema, list):
+        return [found for item in schema for found in objects(item)]
+    if not isinstance(schema, dict):
+        return []
+    own = [schema] if isinstance(schema.get("properties"), dict) else []
+    return own + [found for item in schema.values() for found in objects(item)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_each_is_a_schema_of_draft_2020_12_that_says_what_it_is(path: Path) -> None:
+    schema = json.loads(path.read_text())
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"] == path.name
+    assert schema["title"]
+    assert schema["description"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_object_is_closed_but_the_envelope_that_others_extend(path: Path) -> None:
+    schema = json.loads(path.read_text())
+    found = [o for o in objects(schema) if path.name != "envelope.schema.json" or o is not schema]
+    closed = ("additionalProperties", "unevaluatedProperties")
+    assert found
+    assert [o for o in found if all(o.get(word) is not False for word in closed)] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"more": 1},
+        {"version": 2},
+        {"exit_code": 4},
+        {"error": {"code": "graph"}},
+        {"steps": [{"id": "migrate:history"}]},
+        {"messages": [{"level": "shout", "text": ""}]},
+    ],
+    ids=str,
+)
+def test_a_document_of_another_shape_is_refused(change: dict[str, Any]) -> None:
+    sound = {**ENVELOPE, "goal": "migrate:record", "checked": True, "project": "demo", "steps": []}
+    assert violations(sound, "graph") == []
+    assert violations({**sound, **change}, "graph") != []
+
+
+def test_what_the_commands_print_and_write_is_as_the_schemas_say(
+    project: Project, nself: Nself
+) -> None:
+    for number, name in enumerate("abc", 1):
+        project.migration(str(number), name, f"CREATE TABLE {name} (i int);")
+    assert nself("run", "--to", "2").code == 0
+    project.migration("1", "a", "CREATE TABLE edited (i int);")
+    status = nself("status", "--json").json()
+    assert violations(status, "status") == []
+    assert [m["state"] for m in status["migrations"]] == ["edited", "applied", "pending"]
+    assert violations(nself("detect", "--json").json(), "detect") == []
+    assert violations(nself("run", "--json").json(), "run") == []
+    assert violations(nself("run", "--to", "x", "--json").json(), "error") == []
+    (manifest,) = (project.root / ".nself" / "backup").glob("*/manifest.json")
+    assert violations(json.loads(manifest.read_text()), "backup-manifest") == []
+
+
+@pytest.mark.parametrize("command", ["run", "rollback"])
+def test_a_command_that_failed_at_once_has_the_shape_of_an_error(
+    project: Project, nself_offline: Nself, command: str
+) -> None:
+    project.migration("1", "a", "CREATE TABLE a (i int);")
+    for arguments in ((command,), (command, "--no-such-flag"), (command, "--project", "/no/where")):
+        result = nself_offline(*arguments, "--json")
+        assert result.code in (1, 2)
+        assert violations(result.json(), "error") == []
