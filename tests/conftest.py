@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,10 @@ import pytest
 import servers_for_tests as servers
 from servers_for_tests import Nself, Project, ScratchServer
 
+from nself_tasks.database.servers.binaries import Installation, dump_tools
+
 STRIPPED = ("POSTGRES_", "PG", "NSELF_")
 KEPT = ("NSELF_TEST_", "NSELF_CORPUS")
-WITH_POSTGRES = ("database", "faults", "cli")
 SKIPPED = pytest.StashKey[Counter[str]]()
 TESTS = Path(__file__).parent
 
@@ -33,20 +35,26 @@ def pytest_configure(config: pytest.Config) -> None:
         stripped = name.startswith(STRIPPED) and not name.startswith(KEPT)
         if stripped or name in ("DATABASE_URL", "ENV"):
             del os.environ[name]
+    # a shell starts background jobs with Ctrl-C ignored, and the commands would inherit that
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0] if TESTS in item.path.parents else ""
-        if folder in WITH_POSTGRES and "server" in getattr(item, "fixturenames", ()):
+        if "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
 
 
 class LeftOut:
-    """Counts skips and deselections with their reasons; a run that was to have none fails."""
+    """Counts skips and deselections with their reasons; a run that was to have none fails.
+
+    The corpus is no part of the project, so its tests may be left out of every run.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self.skipped: Counter[str] = config.stash[SKIPPED]
+        self.corpus: Counter[str] = Counter()
         self.deselected = 0
         self.all_required = os.environ.get("NSELF_TEST_REQUIRE") == "all"
 
@@ -65,10 +73,11 @@ class LeftOut:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        reasons = [f"{count}: {reason}" for reason, count in self.skipped.most_common()]
+        skipped = self.skipped + self.corpus
+        reasons = [f"{count}: {reason}" for reason, count in skipped.most_common()]
         if self.deselected:
             reasons.append(f"{self.deselected}: not asked for by -m, -k or --deselect")
-        count = self.skipped.total() + self.deselected
+        count = skipped.total() + self.deselected
         why = f" ({'; '.join(reasons)})" if reasons else ""
         terminalreporter.write_line(f"left out: {count}{why}")
         if self.all_required and self.skipped:
@@ -79,7 +88,8 @@ class LeftOut:
             told = (
                 report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
             )
-            self.skipped[told.removeprefix("Skipped: ")] += 1
+            counter = self.corpus if "corpus" in report.keywords else self.skipped
+            counter[told.removeprefix("Skipped: ")] += 1
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +124,23 @@ def server(request: pytest.FixtureRequest) -> Iterator[ScratchServer]:
 def server_major(server: ScratchServer) -> int:
     """The server's major version."""
     return server.major
+
+
+@pytest.fixture(scope="session")
+def tools(server_major: int) -> Installation:
+    """pg_dump, pg_restore and psql of the server's major version."""
+    if found := dump_tools(server_major):
+        return found
+    pytest.skip(f"no pg_dump of PostgreSQL {server_major} (apt: postgresql-client-{server_major})")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """A folder of real projects' files, which is no part of the clone."""
+    folder = Path(os.environ.get("NSELF_CORPUS") or TESTS.parents[1] / "shared" / "corpus")
+    if not folder.is_dir():
+        pytest.skip("no corpus of real projects beside the clone: NSELF_CORPUS names one")
+    return folder
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pglast
@@ -15,9 +14,6 @@ from nself_tasks.migrations.lexer import tokens
 from nself_tasks.migrations.position import excerpt, locate
 from nself_tasks.migrations.source import has_statement, token_checksum
 from nself_tasks.migrations.statements import scan, split
-
-ROOT = Path(__file__).resolve().parents[2]
-CORPUS = Path(os.environ.get("NSELF_CORPUS") or ROOT.parent / "shared" / "corpus")
 
 SNIPPETS = [
     *"'\"$();\\-/*eE&uU\n\r\t a1_é\xa0.,:=+<",
@@ -123,11 +119,9 @@ def test_what_the_laws_are_built_of_is_sql(sql: str) -> None:
 
 
 @pytest.mark.corpus
-def test_real_projects_are_cut_as_postgres_cuts_them() -> None:
-    if not CORPUS.is_dir():
-        pytest.skip(f"no corpus at {CORPUS}: set NSELF_CORPUS")
+def test_real_projects_are_cut_as_postgres_cuts_them(corpus: Path) -> None:
     accepted, different = 0, []
-    for path in sorted(CORPUS.rglob("*.sql")):
+    for path in sorted(corpus.rglob("*.sql")):
         text = path.read_bytes().decode("utf-8-sig", "replace")
         try:
             theirs = pglast.split(text)
@@ -137,6 +131,6 @@ def test_real_projects_are_cut_as_postgres_cuts_them() -> None:
         ours = scan(text)
         same = without_comments(tuple(p.text for p in ours.pieces)) == without_comments(theirs)
         if ours.faults or not same:
-            different.append(str(path.relative_to(CORPUS)))
+            different.append(str(path.relative_to(corpus)))
     assert different == []
     assert accepted
