@@ -113,8 +113,22 @@ def test_an_applied_migration_never_runs_twice(nself: Nself, database: str) -> N
 def test_a_gap_is_refused_with_single(nself: Nself, database: str) -> None:
     result = nself("doit", "run", "-s", "migrate:apply:3")
     assert result.code == 1
-    assert "3 cannot be applied before 2, which is pending" in result.out + result.err
+    assert "3 cannot be applied before 1, which is pending" in result.out + result.err
     assert applied(database) == []
+
+
+def test_a_gap_further_back_than_the_one_before_is_refused_as_well(
+    nself: Nself, project: Project, database: str
+) -> None:
+    for path in project.migrations.glob("1_*"):
+        path.rename(path.with_suffix(".later"))
+    assert nself("run", "--to", "2", "--skip-backup").code == 0
+    for path in project.migrations.glob("1_*"):
+        path.rename(path.with_suffix(".sql"))
+    result = nself("doit", "run", "-s", "migrate:apply:3")
+    assert result.code == 1
+    assert "3 cannot be applied before 1, which is pending" in result.out + result.err
+    assert applied(database) == ["2"]
 
 
 def test_always_execute_writes_no_new_label(nself: Nself, database: str) -> None:
