@@ -9,6 +9,7 @@ from nself_tasks.model import Report
 from nself_tasks.reporting import drawing, text
 from nself_tasks.reporting.document import dumps
 from nself_tasks.reporting.terminal import Terminal
+from nself_tasks.secrets import mask
 
 
 def show(report: Report, terminal: Terminal, *, as_json: bool) -> None:
@@ -25,7 +26,8 @@ def show(report: Report, terminal: Terminal, *, as_json: bool) -> None:
             print(dumps(report, terminal.secrets))
         else:
             for line in _lines(report, terminal):
-                print(line)
+                # A difference or a statement may hold a password that somebody wrote into SQL.
+                print(mask(line, terminal.secrets))
             sys.stdout.flush()
             for line in text.error(report, color=terminal.color, secrets=terminal.secrets):
                 print(line, file=sys.stderr)

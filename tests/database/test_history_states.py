@@ -84,6 +84,22 @@ def test_everything_that_is_wrong_is_said_at_once(two: Project, nself: Nself) ->
     assert error["facts"] == {"versions": ["10", "20"]}
 
 
+def test_a_password_in_the_sql_is_shown_neither_in_a_difference_nor_in_a_plan(
+    project: Project, nself: Nself
+) -> None:
+    role = "CREATE TABLE r (i int); -- CREATE ROLE nobody PASSWORD '{}'\nSELECT {};"
+    project.migration("1", "role", role.format("first-secret", 1))
+    plan = nself("run", "--dry-run", "--sql")
+    assert nself("run", "--skip-backup").code == 0
+    project.migration("1", "role", role.format("second-secret", 2))
+    status = nself("status", "--verbose")
+    assert "SELECT 1;" in plan.out
+    assert "+SELECT 2;" in status.out
+    for shown in (plan.out, plan.err, status.out, nself("status", "--json").out):
+        assert "first-secret" not in shown
+        assert "second-secret" not in shown
+
+
 def test_the_difference_of_an_edited_one_is_shown_when_verbose(two: Project, nself: Nself) -> None:
     edit(two)
     assert "20: `--verbose` shows the difference" in nself("status").out
