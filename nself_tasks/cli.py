@@ -117,9 +117,13 @@ def _call(options: argparse.Namespace, terminal: Terminal) -> Report:
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
     """Give what no output may show; an env file that cannot be read is the command's to report."""
+    from urllib.parse import unquote, urlsplit
+
     try:
-        return settings.cascade.secrets
-    except NselfError:
+        url = settings.target.url or ""
+        password = urlsplit(url).password or ""
+        return (*settings.cascade.secrets, *{password, unquote(password)} - {""})
+    except (NselfError, ValueError):
         return ()
 
 

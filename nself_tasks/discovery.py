@@ -19,7 +19,7 @@ COMPOSE_FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "co
 _Test = Callable[[Path, "Path | None"], bool]
 
 INNER = ("backend", ".backend")
-"""Where real projects keep the project root, seen from the repository's (formats §0)."""
+"""Where real projects keep the project root, seen from the repository's."""
 
 _ANYBODYS = stat.S_IWOTH | stat.S_ISVTX
 

@@ -1,4 +1,4 @@
-"""Which environment is meant, and what its env files say together (formats c.1).
+"""Which environment is meant, and what its env files say together.
 
 v1   .env.dev  .env.local|.env.staging  .env.prod  .env.secrets  .env          last one wins
 v2   .env  .env.<name>  .env.secrets  .env.local

@@ -116,9 +116,11 @@ def unexpected(error: BaseException) -> NselfError:
 
     said = " ".join(str(error).split())
     if type(error).__module__.split(".")[0] == "psycopg":
+        sqlstate = getattr(error, "sqlstate", None)
         return ConnectionFailed(
-            f"the server ended the work: {said}",
-            hint="look at the server, then run the same command again",
+            f"the server {f'refused ({sqlstate})' if sqlstate else 'ended the work'}: {said}",
+            hint="look at the server and at the rights of this database user, then run the same"
+            " command again",
         )
     return NselfError(
         f"{type(error).__name__}: {said}",

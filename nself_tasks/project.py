@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 LARGEST_SMALL_FILE = 1_000_000
-"""Bytes of a file that is configuration; nself's own limit for env files (formats c.1)."""
+"""Bytes of a file that is configuration; nself's own limit for env files."""
 
 
 def read_migration_files(project: Project) -> Iterator[tuple[PurePosixPath, bytes | OSError]]:

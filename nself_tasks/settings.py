@@ -10,6 +10,7 @@ from typing import Any
 
 from nself_tasks import environments
 from nself_tasks.discovery import Project
+from nself_tasks.errors import UsageError
 from nself_tasks.environments import Cascade, Era
 from nself_tasks.model import Environment, Target
 from nself_tasks.project import find_project, project_era, with_migrations
@@ -82,6 +83,9 @@ def load(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> S
     own = environments.own_environment(project, environ)
     environment = environments.choose(options.get("env"), environ, own, era)
     url = options.get("database_url")
+    if url is not None and not url.strip():
+        # An unset variable in a script must not mean "the database of the project's files".
+        raise UsageError("`--database-url` is empty", hint="give the URL, or leave the flag out")
     if not (url or environ.get("DATABASE_URL")):
         environments.require_file(project, environment)
     return Settings(

@@ -1,4 +1,4 @@
-"""Finds the database that a command works on (design, decision 6).
+"""Finds the database that a command works on.
 
 `--database-url`, DATABASE_URL of the process, DATABASE_URL of the environment's files, else a URL
 from POSTGRES_*. `PG*` variables fill no gaps.
@@ -107,7 +107,7 @@ def _composed(settings: Settings) -> Target:
 
 
 def _default_database(settings: Settings) -> str:
-    """Give v2's default; v1 had three (formats c.2), and a wrong guess is another database."""
+    """Give v2's default; v1 had three, and a wrong guess is another database."""
     if settings.era == "v2":
         return "nself"
     raise UsageError(

@@ -1,6 +1,6 @@
 """Tells a compose file that ɳSelf v1 generated from a v2 one and from one written by hand.
 
-The five rules of formats b.4, which separate 184 real files without an error. The header alone
+Five rules, which separate 184 real files without an error. The header alone
 lies: two real projects have the v2 header, edited in by hand, over a v1 body.
 """
 

@@ -76,7 +76,7 @@ def _report(context: Context, outcome: engine.Outcome, url: str) -> Report:
         cause = unexpected(cause)
     if isinstance(cause, NselfError) and cause.database == "unknown":
         after = _After("unknown", after.changed)
-    data.update(database=after.state, state=_sentence(context, after, cause))
+    data.update(database=after.state, state=_sentence(context, after, cause, outcome.failed_step))
     if isinstance(cause, NselfError):
         error = error_object(cause) | {"database": after.state}
         if not error["hint"]:
@@ -85,7 +85,7 @@ def _report(context: Context, outcome: engine.Outcome, url: str) -> Report:
     error = {
         "code": "interrupted",
         "message": f"stopped by {getattr(cause, 'name', 'Ctrl-C')}",
-        "hint": _next_step(context),
+        "hint": f"run `nself migrate {context.goal}` again: it starts at what is left",
         "detail": None,
         "problems": [],
         "facts": {"step": outcome.failed_step},
@@ -132,7 +132,7 @@ def _ask(context: Context, url: str, *, failed: bool) -> _After:
     return _After("advanced" if changed else "unchanged", changed)
 
 
-def _sentence(context: Context, after: _After, cause: BaseException) -> str:
+def _sentence(context: Context, after: _After, cause: BaseException, step: str | None) -> str:
     """Say the state of the database in words."""
     verb = "applied" if context.goal == "run" else "rolled back"
     stay = ""
@@ -144,12 +144,16 @@ def _sentence(context: Context, after: _After, cause: BaseException) -> str:
         )
     facts = cause.facts if isinstance(cause, NselfError) else {}
     version = facts.get("version")
+    if isinstance(cause, KeyboardInterrupt) and (step or "").count(":") == 2:
+        stage, at = (step or "").split(":")[1:]
+        version = at if stage in ("apply", "revert") else None
     if after.state == "unknown":
         return "Nobody could be asked what state the database is in." + stay
     if after.state == "partial":
-        partial = [r.version for r in context.history.rows if r.state == "partial"]
+        partial = [r for r in context.history.rows if r.state == "partial"]
+        came = "applied" if partial[0].direction == "up" else "rolled back"
         return (
-            f"{', '.join(partial)} is partly {verb}: its statements up to the failed one stay."
+            f"{', '.join(r.version for r in partial)} is partly {came}: what ran of it stays."
             + stay
         )
     if version and isinstance(cause, MigrationFailed) and _done_by_another(context, after, version):

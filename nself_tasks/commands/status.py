@@ -6,9 +6,10 @@ import difflib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from nself_tasks.errors import ConnectionFailed
+from nself_tasks.errors import ConnectionFailed, InputError
 from nself_tasks.migrations.directory import collect
 from nself_tasks.migrations.reconcile import Standing, reconcile
+from nself_tasks.migrations.script import parse
 from nself_tasks.model import Report
 from nself_tasks.project import read_migration_files
 from nself_tasks.schema_history import History
@@ -55,6 +56,7 @@ def status(settings: Settings, *, strict: bool, notice: Notice) -> Report:
 def _difference(connection: Conn, standing: Standing) -> str:
     """Give a diff of what was applied and what the file says now, for an edited migration."""
     from nself_tasks.database import history
+    from nself_tasks.database.work import recorded_sql
 
     if standing.state not in ("edited", "partial") or not standing.row or not standing.migration:
         return ""
@@ -62,9 +64,14 @@ def _difference(connection: Conn, standing: Standing) -> str:
         return ""
     before, _ = history.recorded(connection, standing.row.id)
     after = standing.migration.up
+    try:
+        # COPY data is recorded as a digest only: hold like against like.
+        text = recorded_sql(parse(after))
+    except InputError:
+        text = after.text
     lines = difflib.unified_diff(
         before.splitlines(),
-        after.text.splitlines(),
+        text.splitlines(),
         "as applied",
         str(after.path),
         lineterm="",

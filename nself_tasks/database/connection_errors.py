@@ -11,7 +11,12 @@ from nself_tasks.secrets import mask, mask_url
 
 _REASONS: Sequence[tuple[str, str, str]] = (
     (
-        r"password authentication failed|no password supplied|SCRAM|authentication failed",
+        r"no password supplied",
+        "the server wants a password, and the database URL has none",
+        "add the password to the database URL",
+    ),
+    (
+        r"password authentication failed|SCRAM|authentication failed",
         "the server refused the user name or password",
         "check the user and password of the database URL",
     ),
@@ -59,7 +64,7 @@ _REASONS: Sequence[tuple[str, str, str]] = (
         "start it, or correct the database URL",
     ),
     (
-        r"SSL|certificate",
+        r"\bSSL\b|certificate",
         "the TLS handshake failed",
         "check `sslmode` and the certificates of the database URL",
     ),

@@ -126,19 +126,21 @@ def finish(
     up_sql: str,
     down_sql: str | None,
     execution_ms: int,
+    run_id: str,
 ) -> None:
-    """Mark a partial migration as applied, with the text that it has now.
+    """Mark a partial migration as applied by the run that finished it, with the text it has now.
 
     What comes after the resume point may have been edited since the migration began.
     """
     connection.execute(
         "UPDATE public._nself_migrations SET state = 'applied', direction = 'up',"
-        " checksum = %s, token_checksum = %s, down_checksum = %s,"
+        " checksum = %s, token_checksum = %s, down_checksum = %s, run_id = %s,"
         " execution_ms = %s, applied_at = pg_catalog.clock_timestamp() WHERE id = %s",
         (
             migration.up.checksum,
             token_checksum,
             migration.down.checksum if migration.down else None,
+            run_id,
             execution_ms,
             row_id,
         ),

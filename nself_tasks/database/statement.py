@@ -69,8 +69,10 @@ def failure(
         "sqlstate": error.sqlstate,
         "server_message": primary,
     }
+    # Without a statement it was the end of the migration: deferred constraints, the history row.
+    place = f"{path}:{line}:{column}:" if statement else f"{path}: after its last statement:"
     return MigrationFailed(
-        f"{path}:{line}:{column}: {primary} ({state})",
+        f"{place} {primary} ({state})",
         detail="\n".join(lines),
         hint=_HINTS.get(error.sqlstate or ""),
         facts=facts,

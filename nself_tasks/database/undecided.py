@@ -66,7 +66,7 @@ def _ask_catalog(
         return (found is not None) == (verb == "CREATE")
     if statement.text.lstrip().upper().startswith(_REPEATABLE):
         return False
-    raise _cannot_tell(statement, "the catalog does not show whether it did its work")
+    raise _cannot_tell(statement, "no catalog keeps what such a statement does")
 
 
 class CannotTell(MigrationFailed):

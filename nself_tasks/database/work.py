@@ -58,6 +58,7 @@ class Work:
             up_sql=recorded_sql(self.script),
             down_sql=down.text if down else None,
             execution_ms=execution_ms,
+            run_id=self.run["run_id"],
         )
 
     def close(self, connection: Conn, execution_ms: int) -> None:

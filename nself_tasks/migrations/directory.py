@@ -17,9 +17,10 @@ from nself_tasks.migrations.source import has_statement, read
 from nself_tasks.model import Migration, SourceFile
 
 # The name holds no dot: `1_a.rollback.sql` and `1_a.down.v2.sql` must never count as an up file.
-# A `_down` file was once run as a migration in production (`../formats/nself.md` e).
+# A `_down` file was once run as a migration in production.
 _NAME = re.compile(
-    r"(?P<version>[0-9]+)_(?P<name>[^.]+?)(?P<kind>\.up|\.down|_down)?\.sql", re.IGNORECASE
+    r"(?P<version>[0-9]+)_(?P<name>[^.\x00-\x1f\x7f]+?)(?P<kind>\.up|\.down|_down)?\.sql",
+    re.IGNORECASE,
 )
 _DOWN_ONLY = re.compile(r"[0-9]+_down\.sql", re.IGNORECASE)
 _RULE = (

@@ -11,6 +11,7 @@ from doit.task import Task
 
 from nself_tasks.errors import NselfError
 from nself_tasks.pipeline.engine import Outcome
+from nself_tasks.pipeline.steps import PlanStale
 
 Emit = Callable[[dict[str, Any]], None]
 """Takes one event: `event`, `step`, and what belongs to it."""
@@ -55,6 +56,9 @@ class EventReporter:
 
     def add_failure(self, task: Task, fail: BaseFail) -> None:
         """A step failed, or could not begin."""
+        if isinstance(getattr(fail, "cause", None), PlanStale):
+            # Nothing failed: the plan is made again, and that is said.
+            return
         if self.outcome.failed_step is None:
             self.outcome.failed_step = task.name
             self.outcome.cause = getattr(fail, "cause", None) or NselfError(fail.message)

@@ -31,8 +31,10 @@ def show(report: Report, terminal: Terminal, *, as_json: bool) -> None:
             sys.stdout.flush()
             for line in text.error(report, color=terminal.color, secrets=terminal.secrets):
                 print(line, file=sys.stderr)
-    except BrokenPipeError:
-        # The reader has gone (`| head`); the work is done all the same.
+    except OSError as error:
+        # The reader has gone (`| head`), or the disk is full; the work is done all the same.
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"error: the result could not be written: {error.strerror}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -92,7 +92,7 @@ def candidates() -> Iterator[Installation]:
 def dump_tools(major: int) -> Installation | None:
     """pg_dump and pg_restore of exactly `major`: named by the user, local, wheel.
 
-    A dump of another major either is refused or does not restore (`dependencies.md` §12).
+    A dump of another major either is refused or does not restore.
     """
     named = _named_folder(os.environ, DUMP_PROGRAMS)
     if named and named.major == major:
