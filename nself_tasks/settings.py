@@ -10,8 +10,8 @@ from typing import Any
 
 from nself_tasks import environments
 from nself_tasks.discovery import Project
-from nself_tasks.errors import UsageError
 from nself_tasks.environments import Cascade, Era
+from nself_tasks.errors import UsageError
 from nself_tasks.model import Environment, Target
 from nself_tasks.project import find_project, project_era, with_migrations
 from nself_tasks.targets import resolve_target

@@ -1,6 +1,6 @@
 """Small traces that ɳSelf v1 leaves: rules 2 to 5 of the real tool, and the build's version.
 
-Rule 1 is the compose file's (`compose.py`). Real projects show only `.nself/build-version`
+Rule 1 is the compose file's (`compose.py`). Real projects show only `.nself/build-version`.
 The others are what the documentation promises to find.
 """
 
