@@ -518,3 +518,11 @@ def test_colour(shop: Shop, options: dict[str, Any], environ: dict[str, str], co
 def test_every_refusal_is_one_that_the_command_line_can_show(shop: Shop) -> None:
     with pytest.raises(NselfError):
         load({"env": "nope"}, {}, shop.root)
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_database_url_flag_is_refused(tmp_path: Path, empty: str) -> None:
+    (tmp_path / "backend/migrations").mkdir(parents=True)
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://a:b@c/d\n")
+    with pytest.raises(UsageError, match="is empty"):
+        load({"database_url": empty}, {}, tmp_path)

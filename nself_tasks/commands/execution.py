@@ -153,8 +153,8 @@ def _sentence(context: Context, after: _After, cause: BaseException, step: str |
         partial = [r for r in context.history.rows if r.state == "partial"]
         came = "applied" if partial[0].direction == "up" else "rolled back"
         return (
-            f"{', '.join(r.version for r in partial)} is partly {came}: what ran of it stays."
-            + stay
+            f"{', '.join(r.version for r in partial)} is partly {came}:"
+            " its statements up to the failed one stay." + stay
         )
     if version and isinstance(cause, MigrationFailed) and _done_by_another(context, after, version):
         return f"{version} was {verb} by another run." + stay

@@ -62,6 +62,24 @@ def test_a_failed_unique_build_leaves_no_invalid_index_and_says_partial(
     assert tables(database) == ["codes", "runs"]
 
 
+def test_a_run_that_finishes_a_partial_one_counts_it_as_applied(
+    shop: Project, nself: Nself, database: str
+) -> None:
+    assert nself("run", "--skip-backup", "--to", "2").code == 1
+    mend(database)
+    found = nself("run", "--skip-backup", "--to", "2", "--json").json()
+    assert (found["applied"], found["database"]) == (["2"], "advanced")
+
+
+def test_a_rollback_beside_a_partial_one_calls_it_partly_applied(
+    shop: Project, nself: Nself
+) -> None:
+    assert nself("run", "--skip-backup", "--to", "2").code == 1
+    refused = nself("rollback", "--skip-backup", "--json").json()
+    assert refused["error"]["message"] == "2 is partly applied"
+    assert "2 is partly applied:" in refused["state"]
+
+
 def test_status_and_the_plan_call_it_partial(shop: Project, nself: Nself) -> None:
     assert nself("run", "--skip-backup").code == 1
     states = {m["version"]: m["state"] for m in nself("status", "--json").json()["migrations"]}
