@@ -175,10 +175,19 @@ def strict() -> Iterator[Strict]:
         yield Strict(url)
 
 
-@pytest.mark.parametrize("password", ["s3cr3twrong", ""], ids=["wrong", "none"])
-def test_the_password_is_refused(nself_offline: Nself, strict: Strict, password: str) -> None:
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [
+        ("s3cr3twrong", "the server refused the user name or password"),
+        ("", "the server wants a password, and the database URL has none"),
+    ],
+    ids=["wrong", "none"],
+)
+def test_the_password_is_refused(
+    nself_offline: Nself, strict: Strict, password: str, sentence: str
+) -> None:
     message = refused(nself_offline, strict.login(password), "run").json()["error"]["message"]
-    assert message.endswith(": the server refused the user name or password")
+    assert message.endswith(f": {sentence}")
 
 
 def test_the_right_password_reaches_pg_dump_and_no_output(
