@@ -45,19 +45,23 @@ E1 = "services:\n" + "".join(
 
 
 def found(text: str) -> Finding:
-    [finding] = compose.detect(Evidence(texts={PurePosixPath("docker-compose.yml"): text}))
-    return finding
+    """What is said about the file itself; the changes come after it."""
+    texts = {"docker-compose.yml": text, ".env": "PROJECT_NAME=shop\n"}
+    return next(
+        iter(compose.detect(Evidence(texts={PurePosixPath(k): t for k, t in texts.items()})))
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "rule", "line"),
     [
         (V1_HEADER + V1_BODY, "compose-header", 1),
-        ("# a\n# b\n# c\n# d\n" + V1_HEADER, "compose-header", 5),
-        ("\ufeff" + V1_HEADER.replace("\n", "\r\n"), "compose-header", 1),
+        (V1_HEADER.replace("by ", "by  ").replace(" - ", "  —  ") + V1_BODY, "compose-header", 1),
+        ("# a\n# b\n# c\n# d\n" + V1_HEADER + V1_BODY, "compose-header", 5),
+        ("\ufeff" + (V1_HEADER + V1_BODY).replace("\n", "\r\n"), "compose-header", 1),
         ("# a\n# Build Version: unknown\n" + V2_BODY, "compose-build-version", 2),
         (V1_BODY, "compose-containers", 4),
-        ("services: {}\n# End of generated docker-compose.yml\n\n", "compose-footer", 2),
+        (V2_BODY + "# End of generated docker-compose.yml\n\n", "compose-footer", 17),
         (V2_HEADER + V1_BODY, "compose-edited-header", 5),
         (V2_HEADER + "# Build Version: unknown\n" + V1_BODY, "compose-edited-header", 2),
         (E1, "compose-prefix", None),
@@ -115,6 +119,17 @@ def test_is_none_of_ours(text: str) -> None:
 )
 def test_what_says_it_is_written_by_hand_is_never_touched(text: str) -> None:
     assert (found(text).rule, found(text).status) == ("compose-by-hand", "keep")
+
+
+@pytest.mark.parametrize(
+    "text", [V1_HEADER, "services: {}\n# End of generated docker-compose.yml\n"]
+)
+def test_a_v1_file_without_services_is_for_a_person(text: str) -> None:
+    assert (found(text).status, found(text).changes) == ("manual", ())
+
+
+def test_a_v2_header_over_the_first_services_is_v1_as_well() -> None:
+    assert found(V2_HEADER + E1).status == "migrate"
 
 
 def test_without_a_compose_file_there_is_nothing_to_say() -> None:
