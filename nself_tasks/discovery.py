@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from nself_tasks.artifacts.finding import Scope
 from nself_tasks.errors import UsageError
 
 COMPOSE_FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
@@ -38,12 +39,13 @@ class Project:
     """May be missing, unless it was given by name."""
     migrations_given: bool = False
     """Whether a person chose `migrations_dir`: then it may lie anywhere."""
+    scope: Scope = "project"
 
     @property
     def repo_root(self) -> Path:
         """The folder that people see paths relative to, as the docs show `backend/migrations/`."""
         inner = self.root.name in INNER and not (self.root / ".git").exists()
-        return self.root.parent if inner else self.root
+        return self.root.parent if inner and self.scope != "plugins" else self.root
 
     def shown(self, path: Path) -> PurePosixPath:
         """Give the path relative to `repo_root`, or absolute where it lies elsewhere."""
@@ -75,6 +77,11 @@ def find_project(start: Path | None, explicit: Path | None, *, home: Path | None
         f"no ɳSelf project found in `{start}` or in a folder above it (looked for {_WANTED})",
         hint="go to the project's folder, or name it with `--project FOLDER`",
     )
+
+
+def is_project(folder: Path, home: Path | None = None) -> bool:
+    """Tell whether a folder is the root of a whole project: with compose file and env files."""
+    return _is_full(folder, home)
 
 
 def with_migrations(project: Project, folder: Path) -> Project:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from nself_tasks.discovery import Project
 from nself_tasks.errors import UsageError
+from nself_tasks.intent import env_file
 from nself_tasks.model import Environment
 from nself_tasks.project import read_small
 from nself_tasks.rewriting import dotenv
@@ -148,9 +149,9 @@ def _merged(project: Project, names: tuple[str, ...], environ: Mapping[str, str]
     sources: dict[str, str] = {}
     missing: list[str] = []
     notes: list[str] = []
-    for name in names:
+    for name in names if project.scope != "plugins" else ():
         shown = str(project.shown(project.root / name))
-        text = read_small(project.root / name)
+        text = read_small(env_file(project, name))
         if text is None:
             missing.append(shown)
             continue

@@ -1,4 +1,7 @@
-"""The only door to the project folder: found by `discovery`, written to by `storage`, read here."""
+"""The door to the project folder: found by `discovery`, written to by `storage`, read here.
+
+What the artifact kinds ask for is read by `evidence`.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,19 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
-from nself_tasks.artifacts import registry
-from nself_tasks.artifacts.finding import Evidence, Finding
 from nself_tasks.discovery import Project, find_project, with_migrations
 from nself_tasks.errors import InputError, Problem
-from nself_tasks.storage import backup_dir, ensure_private, file_lock, state_dir, write_new
+from nself_tasks.file_lock import file_lock
+from nself_tasks.storage import backup_dir, ensure_private, state_dir, write_new
 
 __all__ = [
     "Project",
-    "artifact_findings",
     "backup_dir",
     "ensure_private",
     "file_lock",
     "find_project",
-    "project_era",
+    "read_committed",
     "read_migration_files",
     "read_small",
     "state_dir",
@@ -40,6 +40,8 @@ def read_migration_files(project: Project) -> Iterator[tuple[PurePosixPath, byte
     Nothing below the folder itself. Raises InputError before the first one when the folder cannot
     be listed, or when it or a file is a symlink that leads out of the project.
     """
+    if project.scope == "plugins":
+        return
     folder = project.migrations_dir
     try:
         names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() == ".sql")
@@ -86,11 +88,11 @@ def _strays(project: Project, paths: list[Path]) -> list[Problem]:
     return [
         Problem(f"leads to `{os.path.realpath(path)}`", path=str(project.shown(path)))
         for path in paths
-        if _leaves(path, inside)
+        if leaves(path, inside)
     ]
 
 
-def _leaves(path: Path, folder: Path) -> bool:
+def leaves(path: Path, folder: Path) -> bool:
     """Tell whether symlinks lead out of a folder; a link to nowhere or in a circle may not."""
     # os.path, as Path.resolve() raises on a circle.
     return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
@@ -121,30 +123,24 @@ def read_small(path: Path) -> str | None:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def artifact_findings(project: Project) -> tuple[Finding, ...]:
-    """Give what the artifact kinds find in the project; reads only the files they ask for."""
-    files: set[PurePosixPath] = set()
-    folders: set[PurePosixPath] = set()
-    texts: dict[PurePosixPath, str | None] = {}
-    for kind in registry.kinds():
-        for pattern in (*kind.lists, *kind.reads):
-            for path in project.root.glob(pattern):
-                relative = PurePosixPath(path.relative_to(project.root))
-                (folders if path.is_dir() else files).add(relative)
-                if pattern in kind.reads and relative not in texts:
-                    texts[relative] = _read_artifact(project, path)
-    readable = {path: text for path, text in texts.items() if text is not None}
-    return registry.detect(Evidence(frozenset(files), frozenset(folders), readable))
+def read_committed(project: Project, name: str) -> tuple[PurePosixPath, str] | None:
+    """Give the path, as people see it, and text of a file in the project's or repository's root.
 
-
-def _read_artifact(project: Project, path: Path) -> str | None:
-    """Give an artifact's text; what cannot be one, or lies outside of the project, is not read."""
-    try:
-        return None if _leaves(path, project.repo_root) else read_small(path)
-    except InputError:
+    None where there is none. Raises InputError for one that is in both places, or is no text of at
+    most 1 MB inside of the project.
+    """
+    folders = dict.fromkeys((project.root, project.repo_root))
+    found = [folder / name for folder in folders if os.path.lexists(folder / name)]
+    if len(found) > 1:
+        both = " and ".join(f"`{project.shown(path)}`" for path in found)
+        raise InputError(f"there are two: {both}", hint="keep one of them")
+    if not found:
         return None
-
-
-def project_era(project: Project) -> Literal["v1", "v2"]:
-    """Say which layout the project is in: v1 only where a finding proves it."""
-    return registry.era(artifact_findings(project))
+    path, shown = found[0], project.shown(found[0])
+    if strays := _strays(project, [path]):
+        raise InputError(f"`{shown}` leads out of the project", problems=strays)
+    text = read_small(path)
+    if text is None:
+        what = "is a folder" if path.is_dir() else "leads to nothing"
+        raise InputError(f"`{shown}` {what}", hint="put the file itself there, or remove this")
+    return shown, text

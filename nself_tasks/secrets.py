@@ -18,7 +18,9 @@ HIDDEN = "***"
 
 _SHORTEST = 4
 """Shorter secrets would garble every message; their usual places are masked anyway."""
-_COMMONPLACE = frozenset({"postgres", "password"})
+_COMMONPLACE = frozenset(
+    {"postgres", "password", "prod", "staging", "test", "true", "false", "none", "null", "admin"}
+)
 """Default passwords that are ordinary words here: hiding them in prose hides nothing."""
 
 _RUN = re.compile(r"""[^\s"'`<>]++""")
@@ -33,7 +35,7 @@ _SQL_PREFIX = re.compile(r"(?:E|N|U&)(?=')", re.IGNORECASE)
 _DOLLAR_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _UNQUOTED = re.compile(r"""[^\s"`]*+""")
 
-_SHOUTED = re.compile(r"KEY|SECRET|TOKEN|PASS|PWD")
+_SHOUTED = re.compile(r"KEY|SECRET|TOKEN|PASS|PWD|CREDENTIAL|LICENSE|DSN|(?:^|_)(?:PW|SK)(?:_|$)")
 _SPOKEN = re.compile(
     r"(?:password|passwd|passphrase|secret|token|api_?key|private_?key|access_?key)\Z",
     re.IGNORECASE,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 from nself_tasks import environments
 from nself_tasks.discovery import Project
 from nself_tasks.environments import Cascade, Era
-from nself_tasks.errors import UsageError
+from nself_tasks.errors import NselfError, UsageError
+from nself_tasks.evidence import project_era
+from nself_tasks.intent import read_intent
 from nself_tasks.model import Environment, Target
-from nself_tasks.project import find_project, project_era, with_migrations
+from nself_tasks.plugins import plugins_folder
+from nself_tasks.project import find_project, with_migrations
 from nself_tasks.targets import resolve_target
 
 __all__ = ["Settings", "load", "resolve_target"]
@@ -66,22 +70,18 @@ class Settings:
 def load(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> Settings:
     """Give the settings; raises UsageError for what cannot mean anything.
 
-    Options: project, env, migrations_dir, database_url, json, quiet, verbose, color, offline; all
-    may be missing. Paths given as flags are relative to `cwd`, NSELF_MIGRATIONS_DIR to the
-    repository root. No database is looked for: see `resolve_target`.
+    Options: project, plugins_dir, env, migrations_dir, database_url, json, quiet, verbose, color,
+    offline; all may be missing. Paths given as flags are relative to `cwd`, NSELF_MIGRATIONS_DIR to
+    the repository root. No database is looked for: see `resolve_target`.
     """
-    home = environ.get("HOME")
-    explicit = options.get("project")
-    project = find_project(
-        cwd, cwd / explicit if explicit else None, home=Path(home) if home else None
-    )
-    if folder := options.get("migrations_dir"):
-        project = with_migrations(project, cwd / folder)
-    elif folder := environ.get("NSELF_MIGRATIONS_DIR"):
-        project = with_migrations(project, project.repo_root / folder)
-    era = project_era(project)
+    project = _project(options, environ, cwd)
+    era = _era(project)
     own = environments.own_environment(project, environ)
-    environment = environments.choose(options.get("env"), environ, own, era)
+    environment = (
+        Environment("dev")
+        if project.scope == "plugins"
+        else environments.choose(options.get("env"), environ, own, era)
+    )
     url = options.get("database_url")
     if url is not None and not url.strip():
         # An unset variable in a script must not mean "the database of the project's files".
@@ -101,6 +101,43 @@ def load(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> S
         color=_color(options.get("color"), environ),
         offline=bool(options.get("offline")) or environ.get("NSELF_OFFLINE") in ("1", "true"),
     )
+
+
+def _project(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> Project:
+    """Give the project that is meant, or the folder of plugins. Raises UsageError."""
+    home = Path(environ["HOME"]) if environ.get("HOME") else None
+    if (folder := options.get("plugins_dir")) is not None:
+        for name in ("project", "env", "migrations_dir", "database_url"):
+            if options.get(name) is not None:
+                flag = name.replace("_", "-")
+                raise UsageError(
+                    f"`--plugins-dir` works on that folder alone, `--{flag}` means a project's",
+                    hint="give one of them",
+                )
+        if not folder.strip():
+            # An unset variable in a script must not mean the folder that it runs in.
+            raise UsageError("`--plugins-dir` is empty", hint="name the folder of the plugins")
+        return plugins_folder(cwd / folder, home=home)
+    explicit = options.get("project")
+    project = find_project(cwd, cwd / explicit if explicit else None, home=home)
+    if home and os.path.realpath(home) == os.path.realpath(project.root):
+        project = replace(project, scope="home")
+    if folder := options.get("migrations_dir"):
+        return with_migrations(project, cwd / folder)
+    if folder := environ.get("NSELF_MIGRATIONS_DIR"):
+        return with_migrations(project, project.repo_root / folder)
+    return project
+
+
+def _era(project: Project) -> Era:
+    """Give the layout, which decides the order of the env files; one that is half installed keeps
+    the order that it had until the last file is in place."""
+    try:
+        intent = read_intent(project)
+    except NselfError:
+        # `rollback --files` mends it, and needs the settings for that.
+        intent = None
+    return "v1" if intent is not None and intent.era == "v1" else project_era(project)
 
 
 def _color(option: str | None, environ: Mapping[str, str]) -> str:

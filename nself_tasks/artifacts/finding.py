@@ -10,6 +10,9 @@ from typing import Literal
 from nself_tasks.rewriting.edits import Edit
 
 Status = Literal["migrate", "ok", "manual", "keep"]
+Scope = Literal["project", "home", "plugins"]
+"""What is looked at: a project; one in the home folder, whose `.nself/plugins/` every project
+shares; or a folder of plugins alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Change:
     """Permission bits that the file must have afterwards, e.g. 0o600 for secrets."""
     moved_away: bool = False
     """The file goes into the backup, because v2 would trip over it."""
+    moved_from: PurePosixPath | None = None
+    """A new file in the place of another: it gets its mode, and without edits its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Finding:
     """Relative to the project root."""
     line: int | None
     status: Status
-    """`migrate` and `manual` are v1, `ok` is v2, `keep` is not ours to change."""
+    """`migrate` and `manual` are to be done, `ok` is v2, `keep` is not ours to change."""
     message: str
     action: str
     decides_era: bool = False
@@ -43,11 +48,13 @@ class Finding:
 
     changes: tuple[Change, ...] = ()
     """The fix: what `run` will do is what `detect` has found, and nothing else."""
+    also_in_v2: bool = False
+    """Whether it is a `manual` that any v2 project may have: nothing in it comes from v1."""
 
     @property
     def is_v1(self) -> bool:
         """Whether something is left to upgrade, by the tool or by hand."""
-        return self.status in ("migrate", "manual")
+        return self.status == "migrate" or (self.status == "manual" and not self.also_in_v2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,9 @@ class Evidence:
     folders: frozenset[PurePosixPath] = frozenset()
     texts: Mapping[PurePosixPath, str] = field(default_factory=dict)
     """Of the files to be read, those that are readable text of at most 1 MB."""
+    scope: Scope = "project"
+    unread: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    """Files and folders that are there and could not be read, and why."""
 
     def text(self, path: str) -> str | None:
         """Give a file's text, or None."""

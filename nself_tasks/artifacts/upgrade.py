@@ -16,9 +16,11 @@ class Upgraded:
 
     path: PurePosixPath
     text: str | None
-    """None: the file is moved away into the backup."""
+    """None: the file is moved away into the backup, or `moved_from` has its bytes."""
     mode: int | None = None
     """Permission bits that it must have; None keeps them as they are."""
+    moved_from: PurePosixPath | None = None
+    """The file in whose place it comes: its mode, and its bytes where there is no text."""
 
 
 def upgraded(evidence: Evidence, findings: Iterable[Finding]) -> Mapping[PurePosixPath, Upgraded]:
@@ -26,16 +28,22 @@ def upgraded(evidence: Evidence, findings: Iterable[Finding]) -> Mapping[PurePos
     edits: dict[PurePosixPath, list[Edit]] = {}
     modes: dict[PurePosixPath, int | None] = {}
     moved: set[PurePosixPath] = set()
+    sources: dict[PurePosixPath, PurePosixPath] = {}
     for change in (change for finding in findings for change in finding.changes):
         edits.setdefault(change.path, []).extend(change.edits)
         modes[change.path] = change.mode if change.mode is not None else modes.get(change.path)
         if change.moved_away:
             moved.add(change.path)
+        if change.moved_from:
+            sources[change.path] = change.moved_from
     return {
         path: Upgraded(
             path,
-            None if path in moved else apply(evidence.text(str(path)) or "", wanted),
+            None
+            if path in moved or (path in sources and not wanted)
+            else apply(evidence.text(str(path)) or "", wanted),
             modes[path],
+            sources.get(path),
         )
         for path, wanted in edits.items()
     }

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
+import plugins_for_tests as plugins
 import pytest
+import v1_projects
+from servers_for_tests import new_project
 
 from nself_tasks.commands.detect import detect
 from nself_tasks.model import Report
@@ -29,10 +34,8 @@ def fingerprint(root: Path) -> dict[str, str]:
 
 @pytest.fixture
 def v1(tmp_path: Path) -> Path:
-    (tmp_path / "backend/nginx").mkdir(parents=True)
-    (tmp_path / "backend/docker-compose.yml").write_text(V1)
-    (tmp_path / "backend/.env").write_text("NSELF_VERSION=0.9.8\nPOSTGRES_PASSWORD=hunter2\n")
-    (tmp_path / "backend/nginx/nginx.conf").write_text("")
+    env = v1_projects.ENV + "NSELF_VERSION=0.9.8\nPOSTGRES_PASSWORD=hunter2\n"
+    v1_projects.write(tmp_path / "backend", {**v1_projects.files(), ".env": env})
     return tmp_path
 
 
@@ -40,10 +43,18 @@ def test_every_artifact_has_a_row(v1: Path) -> None:
     rows = report(v1).data["artifacts"]
     assert [(row["artifact"], row["status"]) for row in rows] == [
         ("backend/.env", "migrate"),
+        ("backend/.env.prod", "migrate"),
+        ("backend/.nself/build-version", "migrate"),
         ("backend/docker-compose.yml", "migrate"),
-        ("backend/nginx", "migrate"),
+        ("backend/nginx/conf.d/default.conf", "migrate"),
+        ("backend/nginx/includes/rate-limits.conf", "migrate"),
+        ("backend/nginx/nginx.conf", "migrate"),
+        ("backend/nginx/sites/custom-shop.conf", "migrate"),
+        ("backend/nginx/sites/hasura.conf", "migrate"),
+        ("backend/nginx/sites/own.conf", "keep"),
     ]
-    assert all(row["rule"] and row["notes"] for row in rows)
+    assert all(row["notes"] for row in rows)
+    assert all(found["rule"] for row in rows for found in row["findings"])
 
 
 def test_v1_is_no_failure(v1: Path) -> None:
@@ -82,9 +93,120 @@ def test_a_project_that_never_was_nselfs_has_nothing_to_upgrade(
     assert (found.exit_code, found.data["v1"]) == (0, 0)
 
 
-def test_a_file_that_cannot_be_read_as_text_is_passed_over(v1: Path) -> None:
+def test_a_file_that_cannot_be_read_as_text_is_named(v1: Path) -> None:
     (v1 / "backend/docker-compose.yml").write_bytes(b"\0" + V1.encode())
-    assert "docker-compose.yml" not in repr(report(v1).data)
+    rows = {row["artifact"]: row for row in report(v1).data["artifacts"]}
+    assert rows["backend/docker-compose.yml"]["status"] == "manual"
+
+
+# --- something to decide in a project that is v2 already ---
+
+
+OVERRIDE = "services:\n  postgres:\n    image: postgres:16.4\n"
+
+
+@pytest.fixture
+def v2(tmp_path: Path) -> Path:
+    """A project whose override covers a value of the compose file, as anybody's may."""
+    root = new_project(tmp_path / "shop").root
+    shutil.copy(EXAMPLE / "docker-compose.yml", root)
+    (root / "docker-compose.override.yml").write_text(OVERRIDE)
+    return root
+
+
+def test_what_a_v2_project_has_to_decide_is_shown_and_is_not_v1(v2: Path) -> None:
+    found = report(v2, strict=True)
+    override, compose = found.data["artifacts"]
+    assert (override["artifact"], override["status"]) == ("docker-compose.override.yml", "manual")
+    assert compose["status"] == "ok"
+    assert not override["findings"][0]["v1"]
+    assert (found.exit_code, found.data["v1"]) == (0, 0)
+
+
+def test_the_same_override_beside_a_v1_file_is_v1(v1: Path) -> None:
+    (v1 / "backend/docker-compose.override.yml").write_text(OVERRIDE)
+    rows = {row["artifact"]: row for row in report(v1).data["artifacts"]}
+    [override] = rows["backend/docker-compose.override.yml"]["findings"]
+    assert (override["status"], override["v1"]) == ("manual", True)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_manifest_that_says_it_is_later_and_is_not_like_it_is_no_v1(
+    v2: Path, version: int
+) -> None:
+    manifest = f'{{"manifest_version": {version}, "minNselfVersion": "2.0.0"}}'
+    plugins.write(v2 / "plugins", "shop", manifest)
+    found = report(v2, strict=True)
+    assert [row["status"] for row in found.data["artifacts"]] == ["manual", "ok", "manual"]
+    assert found.exit_code == 0
+
+
+# --- plugins in the home folder ---
+
+
+def test_a_v1_plugin_in_the_home_folder_is_kept_and_makes_no_project_v1(
+    tmp_path: Path, v2: Path
+) -> None:
+    installed = plugins.write(tmp_path / "home/.nself/plugins", "shop")
+    found = detect(load({}, {"HOME": str(tmp_path / "home")}, v2), strict=True)
+    [row] = [row for row in found.data["artifacts"] if row["artifact"].startswith("~")]
+    assert row["artifact"] == "~/.nself/plugins/shop/plugin.json"
+    assert row["status"] == "keep"
+    assert "shared by all projects" in row["notes"]
+    assert "nself migrate run --plugins-dir ~/.nself/plugins" in row["notes"]
+    assert (found.exit_code, found.data["layout"], found.data["v1"]) == (0, "v2", 0)
+    assert installed.read_text() == plugins.V1
+
+
+def test_a_v1_plugin_that_cannot_be_converted_is_told_of_too(tmp_path: Path, v2: Path) -> None:
+    home = tmp_path / "home"
+    plugins.write(home / ".nself/plugins", "shop", plugins.manifest(hooks={"a": "b"}))
+    found = detect(load({}, {"HOME": str(home)}, v2))
+    [row] = [row for row in found.data["artifacts"] if row["artifact"].startswith("~")]
+    assert (row["status"], "convert it by hand" in row["notes"]) == ("keep", True)
+
+
+@pytest.mark.parametrize(
+    "text", [plugins.V2, "{}", "no JSON", "[]", '{"name": "a browser extension"}', "x" * 1_000_001]
+)
+def test_what_is_no_v1_plugin_in_the_home_folder_has_no_row(
+    tmp_path: Path, v2: Path, text: str
+) -> None:
+    plugins.write(tmp_path / "home/.nself/plugins", "shop", text)
+    found = detect(load({}, {"HOME": str(tmp_path / "home")}, v2))
+    assert "~" not in repr([row["artifact"] for row in found.data["artifacts"]])
+
+
+@pytest.mark.parametrize("home", ["", "relative", "/no/where", "/dev/null"])
+def test_a_home_that_is_none_costs_nothing(v2: Path, home: str) -> None:
+    with_home = detect(load({}, {"HOME": home}, v2)).data
+    assert with_home == detect(load({}, {}, v2)).data
+
+
+def test_nothing_deeper_in_the_home_folder_is_looked_at(tmp_path: Path, v2: Path) -> None:
+    home = tmp_path / "home"
+    plugins.write(home / ".nself/plugins/shop", "deep")
+    plugins.write(home / ".nself/plugins", ".hidden")
+    plugins.write(home / "plugins", "others")
+    found = detect(load({}, {"HOME": str(home)}, v2))
+    assert "~" not in repr([row["artifact"] for row in found.data["artifacts"]])
+
+
+def test_a_pipe_in_the_home_folder_is_not_waited_for(tmp_path: Path, v2: Path) -> None:
+    (tmp_path / "home/.nself/plugins/shop").mkdir(parents=True)
+    os.mkfifo(tmp_path / "home/.nself/plugins/shop/plugin.json")
+    assert detect(load({}, {"HOME": str(tmp_path / "home")}, v2)).exit_code == 0
+
+
+def test_a_project_that_is_the_home_folder_does_not_own_the_shared_plugins(v2: Path) -> None:
+    plugins.write(v2 / ".nself/plugins", "shared")
+    plugins.write(v2 / "plugins", "own")
+    rows = detect(load({}, {"HOME": str(v2)}, v2)).data["artifacts"]
+    status = {row["artifact"]: row["status"] for row in rows if "plugin" in row["artifact"]}
+    assert status == {
+        "plugins/own/plugin.json": "migrate",
+        "~/.nself/plugins/shared/plugin.json": "keep",
+    }
 
 
 def test_it_reads_nothing_through_a_link_that_leaves_the_project(tmp_path: Path) -> None:
@@ -92,4 +214,5 @@ def test_it_reads_nothing_through_a_link_that_leaves_the_project(tmp_path: Path)
     (tmp_path / "elsewhere.yml").write_text(V1)
     (tmp_path / "shop/.env").touch()
     (tmp_path / "shop/docker-compose.yml").symlink_to(tmp_path / "elsewhere.yml")
-    assert report(tmp_path / "shop").data["artifacts"] == []
+    [row] = report(tmp_path / "shop").data["artifacts"]
+    assert [found["rule"] for found in row["findings"]] == ["unreadable"]
