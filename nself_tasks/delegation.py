@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 SUBCOMMANDS = ("detect", "run", "rollback", "status", "generate", "graph", "doit")
@@ -49,12 +49,18 @@ def _handed_on(program: Path) -> str:
 
 def next_nself(program: Path) -> Path | None:
     """Find the next `nself` on PATH that is no install of ours which has already had its turn."""
-    seen = {_real(program)} | {Path(p) for p in os.environ.get(_GUARD, "").split(os.pathsep) if p}
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
+    return next(others(program, os.environ), None)
+
+
+def others(program: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Give every other `nself` on PATH, in its order, but for installs that had their turn."""
+    seen = {_real(program)} | {Path(p) for p in environ.get(_GUARD, "").split(os.pathsep) if p}
+    for folder in environ.get("PATH", "").split(os.pathsep):
         candidate = Path(folder or ".") / "nself"
-        if candidate.is_file() and os.access(candidate, os.X_OK) and _real(candidate) not in seen:
-            return candidate
-    return None
+        # `isfile` and not `is_file`: a folder on PATH may be closed to us, as a shell passes it by.
+        found = os.path.isfile(candidate) and os.access(candidate, os.X_OK)  # noqa: PTH113
+        if found and _real(candidate) not in seen:
+            yield candidate
 
 
 def _real(path: Path) -> Path:
