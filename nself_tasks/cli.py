@@ -96,7 +96,7 @@ def _call(options: argparse.Namespace, terminal: Terminal) -> Report:
     if options.command == "detect":
         from nself_tasks.commands.detect import detect
 
-        return detect(settings, strict=options.strict)
+        return detect(settings, strict=options.strict, notice=terminal.notice)
     if options.command == "status":
         from nself_tasks.commands.status import status
 
@@ -128,40 +128,35 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
 
 
 def _graph_command(options: argparse.Namespace, settings: Settings, terminal: Terminal) -> Report:
+    from nself_tasks.commands import flags
     from nself_tasks.commands.execution import execute
     from nself_tasks.commands.plan import dry_run, show_graph
     from nself_tasks.pipeline.options import Options
 
     if options.command == "graph":
         return show_graph(settings, Options(), check=options.check, notice=terminal.notice)
-    _check(options)
-    chosen = Options(
-        to=options.to,
-        steps=getattr(options, "steps", None),
-        down=getattr(options, "down", "auto"),
-        atomic=getattr(options, "atomic", False),
-        skip_backup=options.skip_backup,
-        out_of_order=getattr(options, "out_of_order", False),
-        relabel=getattr(options, "relabel", False),
-        lock_wait=options.lock_wait,
-        undecided=options.undecided,
-        yes=options.yes,
-        show_sql=options.sql,
-    )
+    flags.check(options)
+    if options.command == "rollback" and (options.files or options.list):
+        from nself_tasks.commands.files_rollback import list_backups, roll_back_files
+
+        if options.list:
+            return list_backups(settings)
+        return roll_back_files(
+            settings,
+            backup=options.backup,
+            force=options.force_files,
+            dry_run=options.dry_run,
+            terminal=terminal,
+        )
+    chosen = flags.chosen(options)
     if options.dry_run:
         offline = getattr(options, "offline", False)
         return dry_run(
-            settings, chosen, goal=options.command, notice=terminal.notice, offline=offline
+            settings,
+            chosen,
+            goal=options.command,
+            notice=terminal.notice,
+            offline=offline,
+            diff=getattr(options, "diff", False),
         )
     return execute(settings, chosen, goal=options.command, terminal=terminal)
-
-
-def _check(options: argparse.Namespace) -> None:
-    """Raise UsageError for flags that mean nothing together."""
-    from nself_tasks.errors import UsageError
-
-    if getattr(options, "steps", None) and options.to is not None:
-        raise UsageError("`--steps` and `--to` say two different things", hint="give one of them")
-    for flag in ("sql", "offline"):
-        if getattr(options, flag, False) and not options.dry_run:
-            raise UsageError(f"`--{flag}` goes with `--dry-run`", hint="add `--dry-run`")

@@ -101,13 +101,20 @@ def _changing(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _plugins(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--plugins-dir", metavar="DIR", help="the plugins in this folder, and no project"
+    )
+
+
 def _detect(commands: _Commands) -> None:
     command = _command(commands, "detect", "say what of the project is v1; change nothing")
     command.add_argument("--strict", action="store_true", help="exit 3 when something is v1")
+    _plugins(command)
 
 
 def _run(commands: _Commands) -> None:
-    command = _command(commands, "run", "apply all pending migrations")
+    command = _command(commands, "run", "upgrade v1 files and apply all pending migrations")
     _changing(command)
     command.add_argument("--to", metavar="VERSION", type=_version, help="only up to this version")
     command.add_argument("--atomic", action="store_true", help="one transaction for the whole run")
@@ -118,6 +125,25 @@ def _run(commands: _Commands) -> None:
         "--relabel", action="store_true", help="give the database to this environment and project"
     )
     command.add_argument(
+        "--files-only", action="store_true", help="upgrade the files, ask no database"
+    )
+    command.add_argument("--schema-only", action="store_true", help="leave the files alone")
+    command.add_argument(
+        "--only", metavar="KIND", action="append", default=[], help="upgrade this kind of file"
+    )
+    command.add_argument(
+        "--skip", metavar="KIND", action="append", default=[], help="leave this kind of file alone"
+    )
+    command.add_argument(
+        "--builder",
+        choices=("auto", "nself", "builtin"),
+        default="auto",
+        help="who makes the v2 files: `nself build` of 1.0 or later in a copy, or our own rewriters"
+        " (default: nself where its result keeps images and data, else our own)",
+    )
+    command.add_argument("--diff", action="store_true", help="with --dry-run: what files become")
+    _plugins(command)
+    command.add_argument(
         "--offline", action="store_true", help="with --dry-run: ask no database, all is pending"
     )
 
@@ -125,6 +151,13 @@ def _run(commands: _Commands) -> None:
 def _rollback(commands: _Commands) -> None:
     command = _command(commands, "rollback", "undo the most recently applied migration")
     _changing(command)
+    command.add_argument("--files", action="store_true", help="put the upgraded files back instead")
+    command.add_argument("--list", action="store_true", help="list the backups")
+    _plugins(command)
+    command.add_argument("--backup", metavar="ID", help="with --files: from this backup")
+    command.add_argument(
+        "--force-files", action="store_true", help="with --files: over files changed since"
+    )
     command.add_argument("--steps", metavar="N", type=_steps, help="how many (default: 1)")
     command.add_argument(
         "--to", metavar="VERSION", type=_version, help="undo all above this version"

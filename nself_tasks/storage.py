@@ -1,21 +1,19 @@
-"""Writes to the project: new files, our own folders in `.nself/`, and the lock on them."""
+"""Writes to the project: new files, replaced files, our own folders in `.nself/`."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from nself_tasks.discovery import Project
-from nself_tasks.errors import InputError, LockNotAcquired, NselfError
+from nself_tasks.errors import InputError, NselfError
 
-_POLL_SECONDS = 0.1
+DRAFTS = ".nself-*.tmp"
+"""What a new text is called before it gets its name; a kill leaves one lying."""
 
 
 def state_dir(project: Project) -> Path:
@@ -34,17 +32,46 @@ def ensure_private(path: Path) -> Path:
     Raises NselfError where that cannot be.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path)
         if path.is_symlink():
             raise NselfError(f"`{path}` is a symlink, its permissions are not ours to change")
         if stat.S_IMODE(path.stat().st_mode) != 0o700:
             path.chmod(0o700)
         for name in (".gitignore", ".dockerignore"):
-            if not (path / name).exists():
+            # Empty: of a run that was killed, or whose disk was full, before it wrote the star.
+            if not (path / name).exists() or not (path / name).stat().st_size:
                 (path / name).write_bytes(b"*\n")
+                give_to_owner(path / name)
     except OSError as error:
-        raise NselfError(f"cannot prepare `{path}`: {error.strerror}") from error
+        what, hint = why(error, path)
+        raise NselfError(f"cannot prepare `{path}`: {what}", hint=hint) from error
     return path
+
+
+def make_private(path: Path) -> None:
+    """Make a folder of ours, with those above it; raises OSError."""
+    new = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in reversed(new):
+        give_to_owner(each)
+
+
+def give_to_owner(path: Path) -> None:
+    """What root makes in another user's project is that user's."""
+    owner = path.parent.stat()
+    if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (0, 0):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def why(error: OSError, path: Path) -> tuple[str, str]:
+    """Give why something could not be written, and what to do; a full disk is named."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error.strerror or str(error), "mend that, then run the same command again"
+    disk = next((p for p in (path, *path.parents) if p.is_mount()), path)
+    return (
+        f"no space is left on the disk at `{disk}`",
+        "free some space there, then run the same command again",
+    )
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -66,11 +93,65 @@ def write_new(path: Path, data: bytes) -> None:
             _name(draft, path)
         finally:
             draft.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError as error:
         raise InputError(f"`{path}` is there already and was left alone") from error
     except OSError as error:
-        raise InputError(f"cannot write `{path}`: {error.strerror}") from error
+        what, hint = why(error, path)
+        raise InputError(f"cannot write `{path}`: {what}", hint=hint) from error
+
+
+def replace_synced(path: Path, data: bytes, mode: int, *, drafts: Path | None = None) -> None:
+    """Replace a file in one step that a crash cannot tear; raises NselfError, changing nothing.
+
+    `drafts` is where the new text is written first, so that a crash leaves nothing beside the file.
+    """
+    with explained(path):
+        make_synced(path.parent)
+        if drafts is None or drafts.stat().st_dev != path.parent.stat().st_dev:
+            drafts = path.parent
+        draft = drafts / f".nself-{os.urandom(8).hex()}.tmp"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(descriptor, mode)
+                _keep_owner(descriptor, path)
+                os.fsync(descriptor)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the system says against a change of a file into NselfError."""
+    try:
+        yield
+    except OSError as error:
+        what, hint = why(error, path)
+        raise NselfError(f"cannot write `{path}`: {what}", hint=hint) from error
+
+
+def make_synced(folder: Path) -> None:
+    """Make a folder and those above it, on disk before this returns. Raises OSError."""
+    missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        give_to_owner(each)
+        sync_folder(each.parent)
+
+
+def _keep_owner(descriptor: int, path: Path) -> None:
+    """Root upgrades another user's project: the file stays that user's."""
+    try:
+        owner = path.stat() if path.exists() else path.parent.stat()
+    except OSError:
+        return
+    if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (0, 0):
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _name(draft: Path, path: Path) -> None:
@@ -85,7 +166,8 @@ def _name(draft: Path, path: Path) -> None:
         draft.replace(path)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Put a folder's names on disk, where the file system can."""
     # Some network file systems cannot sync a folder; the file itself is on disk by now.
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -93,71 +175,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-@contextmanager
-def file_lock(
-    project: Project,
-    wait: float = 30.0,
-    *,
-    notice: Callable[[str, str], None] | None = None,
-) -> Iterator[None]:
-    """Hold the lock on the project's files, waiting up to `wait` seconds for it.
-
-    The system frees it when we die; children do not inherit it. `notice(level, text)` is told once
-    when we have to wait. Raises LockNotAcquired, naming the holder and since when it runs.
-    """
-    path = ensure_private(state_dir(project)) / "lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise NselfError(f"cannot open the lock file `{path}`: {error.strerror}") from error
-    try:
-        _take(descriptor, path, wait, notice or (lambda level, text: None))
-        _sign(descriptor)
-        yield
-    finally:
-        # The file stays: removing it would let two runners lock two files of the same name.
-        os.close(descriptor)
-
-
-def _take(descriptor: int, path: Path, wait: float, notice: Callable[[str, str], None]) -> None:
-    import fcntl
-
-    deadline = time.monotonic() + wait
-    waited = False
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EINTR):
-                raise NselfError(f"cannot lock `{path}`: {error.strerror}") from error
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise LockNotAcquired(
-                f"another run holds the project's files: {_holder(descriptor)}",
-                hint="wait for it to end and run again, or wait longer with `--lock-wait SECONDS`",
-                database="unchanged",
-            )
-        if not waited:
-            notice("note", f"waiting up to {wait:g} s for the files: {_holder(descriptor)}")
-        waited = True
-        time.sleep(min(left, _POLL_SECONDS))
-
-
-def _sign(descriptor: int) -> None:
-    """Write down who holds the lock; only for people, the lock itself is the system's."""
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    holder = {"pid": os.getpid(), "host": os.uname().nodename, "since": since}
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-
-
-def _holder(descriptor: int) -> str:
-    try:
-        found = json.loads(os.pread(descriptor, 1000, 0))
-        return f"process {int(found['pid'])} on {found['host']}, since {found['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "a process that has not said who it is"

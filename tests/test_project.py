@@ -10,14 +10,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from nself_tasks import storage
 from nself_tasks.discovery import Project
 from nself_tasks.errors import InputError, LockNotAcquired, NselfError, UsageError
+from nself_tasks.evidence import project_era
 from nself_tasks.project import (
     ensure_private,
     file_lock,
     find_project,
-    project_era,
     read_migration_files,
     read_small,
     state_dir,
@@ -392,7 +391,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(InputError, match="no space is left"):
         write_new(tmp_path / "b.sql", b"new")
     assert not list(tmp_path.iterdir())
 
@@ -480,5 +479,5 @@ def test_a_child_does_not_keep_the_lock(shop: Project) -> None:
 
 
 def test_an_error_inside_is_not_swallowed(shop: Project) -> None:
-    with pytest.raises(ZeroDivisionError), storage.file_lock(shop, 0):
+    with pytest.raises(ZeroDivisionError), file_lock(shop, 0):
         raise ZeroDivisionError

@@ -7,9 +7,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nself_tasks.errors import GraphError, InputError
+from nself_tasks.commands.differences import changed_files
+from nself_tasks.commands.sentences import with_ways_out
+from nself_tasks.errors import ConnectionFailed, GraphError, InputError
 from nself_tasks.model import Report, Step, StepStatus
-from nself_tasks.pipeline import engine, graph, guards
+from nself_tasks.pipeline import engine, graph, guards, runnable, upgrade
 from nself_tasks.pipeline.context import Context
 from nself_tasks.pipeline.opening import described, looking, say_bound
 from nself_tasks.pipeline.options import Options
@@ -27,25 +29,28 @@ def dry_run(
     goal: Literal["run", "rollback"],
     notice: Notice,
     offline: bool = False,
+    diff: bool = False,
 ) -> Report:
     """Give what a run or rollback would do; exit 1 when a step is blocked."""
     context = Context(settings, options, goal=goal, notice=notice)
     guards.check_flags(context)
-    needed = (
-        goal == "rollback" or bool(context.migrations) or settings.project.migrations_dir.is_dir()
-    )
-    with nullcontext(context) if offline or not needed else looking(context):
-        say_bound(context)
-        steps = engine.plan(graph.steps(context))
+    asks = context.uses_database and not offline
+    try:
+        with nullcontext(context) if not asks else looking(context):
+            say_bound(context)
+            steps = engine.plan(graph.steps(context))
+    except ConnectionFailed as error:
+        raise with_ways_out(context, error) from None
     if offline:
         context.notice("note", "planned without the database: every migration counts as pending")
     blocked = any(step.status is StepStatus.BLOCKED for step in steps)
     data: dict[str, Any] = {
         **described(context),
         "dry_run": True,
-        "offline": offline,
+        "offline": not asks,
         "database": "unchanged",
         "steps": [step_object(step) for step in steps],
+        "files": changed_files(settings.project, context.upgrade, diff=diff),
         "summary": _summary(context, steps),
     }
     return Report(f"{goal}", 1 if blocked else 0, data, error=_blocked(context, steps))
@@ -67,6 +72,7 @@ def _blocked(context: Context, steps: tuple[Step, ...]) -> dict[str, Any] | None
     if not any(step.status is StepStatus.BLOCKED for step in steps):
         return None
     try:
+        upgrade.check(context)
         context.check()
     except NselfError as error:
         return error_object(error)
@@ -79,7 +85,7 @@ def _check_graph(context: Context) -> None:
     files = (file for m in context.migrations for file in (m.up, m.down) if file)
     try:
         # The folder's SQL belongs to what CI wants to know, and needs no database.
-        context.input_problems(list(files))
+        runnable.require_runnable(context, list(files))
     except InputError as error:
         if not faults:
             raise

@@ -11,15 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nself_tasks.backup_folder import free_backup_id
 from nself_tasks.database import dump as dumping
 from nself_tasks.database.servers.binaries import Installation, dump_tools
 from nself_tasks.errors import BackupFailed
+from nself_tasks.storage import make_private
 
 if TYPE_CHECKING:
     from nself_tasks.database.connection import Conn
     from nself_tasks.schema_history import ServerFacts
 
 DUMP = "database.dump"
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +46,67 @@ class Occasion:
     environment: str
 
 
-def take(folder: Path, occasion: Occasion, *, connection: Conn, facts: ServerFacts) -> Backup:
+def take(
+    folder: Path,
+    occasion: Occasion,
+    *,
+    connection: Conn,
+    facts: ServerFacts,
+    into: str | None = None,
+) -> Backup:
     """Dump the database into a new folder of `folder`; it appears there only when it is complete.
 
+    `into` names the backup of the project's files in this run, which takes the dump as well.
     Raises BackupFailed, with the two ways out, before anything was changed.
     """
     tools = _tools(facts.major)
     _require_space(folder, connection)
-    # The id is local time, as the Go CLI names its backups.
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    partial = folder / f".unfinished-{stamp}-{os.getpid()}"
-    partial.mkdir(mode=0o700)
+    begun = datetime.now()
+    partial = folder / f".unfinished-{begun:%Y%m%d-%H%M%S}-{os.getpid()}"
+    make_private(partial)
     try:
         dump = partial / DUMP
         dumping.write(tools, connection, dump)
         entries = dumping.verify(tools, dump)
-        final_id = _free_id(folder, stamp)
-        about = {
-            "reason": occasion.reason,
-            "run_id": occasion.run_id,
-            "environment": occasion.environment,
-            "server_version": facts.version,
-            "database": facts.database,
-            "identity": facts.identity,
-            "tool": f"pg_dump {tools.major} ({tools.kind})",
-            "entries": entries,
-            "not_in_the_dump": _not_in_the_dump(connection),
-        }
+        about = _about(occasion, connection, facts, tools) | {"entries": entries}
+        final_id = into or free_backup_id(folder, begun)
         manifest = _manifest(final_id, occasion.project_dir, dump, about)
-        _write_synced(partial / "manifest.json", json.dumps(manifest, indent=2).encode())
-        partial.rename(folder / final_id)
+        _finish(partial, folder / final_id, manifest, into_files=into is not None)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     size = manifest["database"]["size"]
     return Backup(final_id, folder / final_id, size, f"pg_dump {tools.major}")
+
+
+def _about(
+    occasion: Occasion, connection: Conn, facts: ServerFacts, tools: Installation
+) -> dict[str, Any]:
+    return {
+        "reason": occasion.reason,
+        "run_id": occasion.run_id,
+        "environment": occasion.environment,
+        "server_version": facts.version,
+        "database": facts.database,
+        "identity": facts.identity,
+        "tool": f"pg_dump {tools.major} ({tools.kind})",
+        "not_in_the_dump": _not_in_the_dump(connection),
+    }
+
+
+def _finish(partial: Path, final: Path, manifest: dict[str, Any], *, into_files: bool) -> None:
+    """Give the backup its name, or its place beside the files that this run has backed up."""
+    if into_files:
+        whole = json.loads((final / MANIFEST).read_text(encoding="utf-8"))
+        manifest = {**whole, "database": manifest["database"]}
+    _write_synced(partial / MANIFEST, json.dumps(manifest, indent=2).encode())
+    if not into_files:
+        partial.rename(final)
+        return
+    (partial / DUMP).rename(final / DUMP)
+    # The manifest comes last: a dump that it does not name does not count.
+    (partial / MANIFEST).replace(final / MANIFEST)
+    partial.rmdir()
 
 
 def _tools(major: int) -> Installation:
@@ -115,15 +144,6 @@ def _not_in_the_dump(connection: Conn) -> dict[str, list[str]]:
         "SELECT slot_name FROM pg_catalog.pg_replication_slots ORDER BY 1"
     ).fetchall()
     return {"roles": [r[0] for r in roles], "replication_slots": [s[0] for s in slots]}
-
-
-def _free_id(folder: Path, stamp: str) -> str:
-    """Give a backup id that is not taken: two backups in one second get a suffix."""
-    candidate, number = stamp, 1
-    while (folder / candidate).exists():
-        number += 1
-        candidate = f"{stamp}-{number}"
-    return candidate
 
 
 def _manifest(

@@ -7,19 +7,21 @@ import socket
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from nself_tasks import __version__
-from nself_tasks.errors import HistoryError, InputError, NselfError, Problem
+from nself_tasks.errors import HistoryError, NselfError
 from nself_tasks.migrations.directory import collect
 from nself_tasks.migrations.reconcile import Standing, reconcile, to_apply, to_revert
 from nself_tasks.migrations.script import parse
 from nself_tasks.model import Migration, Script, SourceFile
 from nself_tasks.pipeline import claim as claims
-from nself_tasks.pipeline import guards
+from nself_tasks.pipeline import guards, runnable
 from nself_tasks.pipeline.options import Options, Reversal
+from nself_tasks.pipeline.upgrade_plan import NO_UPGRADE, UpgradePlan, look
 from nself_tasks.project import read_migration_files
 from nself_tasks.schema_history import History, HistoryRow, ServerFacts
 from nself_tasks.storage import ensure_private, state_dir
@@ -46,6 +48,11 @@ class Context:
     facts: ServerFacts | None = None
     claim: claims.Claim | None = None
     reversals: tuple[Reversal, ...] = ()
+    upgrade: UpgradePlan = NO_UPGRADE
+    """What becomes of the project's files; empty for a rollback and under `--schema-only`."""
+    files_backup: str | None = None
+    files_locked: ExitStack | None = None
+    """What gives the lock on the files back."""
     stale: bool = False
     loaded: tuple[Any, ...] = ()
     applied: set[int] = field(default_factory=set)
@@ -57,6 +64,19 @@ class Context:
 
     def __post_init__(self) -> None:
         self.load_files()
+        options = self.options
+        if self.goal == "run" and not options.schema_only:
+            self.upgrade = look(self.settings, self.options)
+        if self.upgrade.unfinished is not None:
+            self.files_backup = self.upgrade.unfinished.backup
+
+    @property
+    def uses_database(self) -> bool:
+        """Whether the database is asked: not for files alone, nor without a migrations folder."""
+        if self.options.files_only:
+            return False
+        has_folder = self.settings.project.migrations_dir.is_dir()
+        return self.goal == "rollback" or bool(self.migrations) or has_folder
 
     def load_files(self) -> None:
         """Read the migration files again. Raises InputError with every problem of the folder."""
@@ -133,9 +153,9 @@ class Context:
         guards.check_environment(self)
         guards.check_history(self)
         if self.goal == "run":
-            guards.check_scripts(self)
+            runnable.check_scripts(self)
         else:
-            guards.check_reversals(self)
+            runnable.check_reversals(self)
 
     def state_of(self, version: str) -> str:
         """Give the state of one version now: `pending`, `applied`, `partial` …"""
@@ -155,10 +175,7 @@ class Context:
         self.claim = claims.began(self.settings.project, self.claim, xid)
 
     def journal(self) -> str:
-        """Give the path of doit's record for this database, in a folder made for it.
-
-        The name carries the database's identity, so that another database's record is never read.
-        """
+        """Give the path of doit's record for this database, by its identity; makes the folder."""
         folder = state_dir(self.settings.project)
         try:
             ensure_private(folder)
@@ -180,19 +197,3 @@ class Context:
         if self.session is None:
             raise HistoryError("this graph was built without a database, it can only be listed")
         return self.session
-
-    def input_problems(self, sources: list[SourceFile]) -> None:
-        """Raise one InputError with the problems of every script that cannot run."""
-        problems: list[Problem] = []
-        for source in sources:
-            try:
-                self.script(source)
-            except InputError as error:
-                problems += error.problems or (Problem(error.message, str(source.path)),)
-        if problems:
-            raise InputError(
-                f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the SQL files",
-                problems=problems,
-                hint="mend the files and run again; nothing was changed",
-                database="unchanged",
-            )

@@ -124,7 +124,8 @@ class Planner(Runner):  # type: ignore[misc]
 def _reasons(reasons: dict[str, Any]) -> tuple[str, ...]:
     """Put doit's reasons into words."""
     said = [repr(condition) for condition, _, _ in reasons.get("uptodate_false", ())]
-    said += [f"{target} is not there" for target in reasons.get("missing_target", ())]
+    if not said:
+        said += [f"{target} is not there" for target in reasons.get("missing_target", ())]
     said += [f"{path} has changed" for path in reasons.get("changed_file_dep", ())]
     if reasons.get("has_no_dependencies"):
         said.append("always runs")

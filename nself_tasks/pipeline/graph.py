@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING
 
 from nself_tasks.errors import Problem
 from nself_tasks.model import Migration
-from nself_tasks.pipeline import apply, creation, order, prepare, record, revert
+from nself_tasks.pipeline import (
+    apply,
+    creation,
+    file_order,
+    files_lock,
+    install,
+    order,
+    prepare,
+    record,
+    regenerate,
+    revert,
+    upgrade,
+)
 from nself_tasks.pipeline.options import Reversal
 from nself_tasks.pipeline.steps import StepDict
+from nself_tasks.pipeline.upgrade_plan import NO_UPGRADE
 from nself_tasks.schema_history import History, HistoryRow
 
 if TYPE_CHECKING:
@@ -23,6 +36,20 @@ GOAL = record.RECORD
 def steps(context: Context) -> Iterator[StepDict]:
     """Give every step of the graph as data for doit."""
     context.loaded = context.fingerprint()
+    if not context.upgrade.is_empty:
+        yield from upgrade.scan(context)
+        yield from files_lock.files_lock(context)
+        yield from upgrade.stage(context)
+        yield from regenerate.regenerate(context)
+        yield from upgrade.backup_files(context)
+        yield from install.intent(context)
+    if context.uses_database:
+        yield from _schema(context)
+    yield from install.install(context, record.last_schema_step(context))
+    yield from record.record(context)
+
+
+def _schema(context: Context) -> Iterator[StepDict]:
     yield from prepare.history(context)
     if context.work_to_do or context.listed:
         yield from prepare.lock(context)
@@ -34,33 +61,37 @@ def steps(context: Context) -> Iterator[StepDict]:
         yield from apply.commit(context)
     else:
         yield from revert.revert(context)
-    yield from record.record(context)
 
 
 def problems(context: Context) -> list[Problem]:
     """Give every fault of every form of the graph at once: what CI asks with `graph --check`."""
-    found = [
-        problem
-        for form in _forms(context)
-        for problem in order.problems(
-            steps(form),
+    found = []
+    for form in _forms(context):
+        listed = list(steps(form))
+        found += order.problems(
+            listed,
             goal=GOAL,
             root=form.settings.project.root,
             backup=not form.options.skip_backup,
         )
-    ]
+        found += file_order.problems(listed)
     return list(dict.fromkeys(found))
 
 
 def _forms(context: Context) -> Iterator[Context]:
     """Give the context for each form that its graph can take; the last one rolls all back."""
     yield context
-    for options in (replace(context.options, atomic=True), replace(context.options, unfold=True)):
+    given = context.options
+    for options in (
+        replace(given, atomic=True),
+        replace(given, unfold=True),
+        replace(given, files_only=True),
+    ):
         form = copy(context)
         form.options = options
         yield form
     rollback = copy(context)
-    rollback.goal = "rollback"
+    rollback.goal, rollback.upgrade = "rollback", NO_UPGRADE
     rows = tuple(_as_applied(migration) for migration in context.migrations)
     rollback.set_history(History(exists=True, rows=rows))
     pairs = zip(reversed(context.migrations), reversed(rows), strict=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nself_tasks.errors import GuardError, HistoryError, InputError, Problem, UsageError
+from nself_tasks.errors import GuardError, HistoryError, Problem, UsageError
 from nself_tasks.migrations.reconcile import BLOCKING, OUT_OF_ORDER, problem
-from nself_tasks.model import Category, Environment
+from nself_tasks.model import Environment
 
 if TYPE_CHECKING:
     from nself_tasks.pipeline.context import Context
@@ -137,52 +137,3 @@ def _check_order(context: Context) -> None:
         facts={"versions": [s.version for s in late]},
         database="unchanged",
     )
-
-
-def check_scripts(context: Context) -> None:
-    """Raise InputError for all pending files that cannot run, or not under `--atomic`."""
-    context.input_problems([m.up for m in context.pending])
-    if not context.options.atomic:
-        return
-    problems = []
-    for migration in context.pending:
-        script, path = context.script(migration.up), str(migration.up.path)
-        alone = [s for s in script.statements if s.category is Category.STANDALONE]
-        problems += [
-            Problem(f"{s.reason} cannot run in a transaction", path, s.line) for s in alone
-        ]
-        if script.no_transaction and not alone:
-            problems.append(Problem("the file is declared `no-transaction`", path, 1))
-    if problems:
-        raise InputError(
-            "`--atomic` puts the whole run into one transaction, and these cannot be in one",
-            problems=problems,
-            hint="run without `--atomic`, or bound the run with `--to`",
-            database="unchanged",
-        )
-
-
-def check_reversals(context: Context) -> None:
-    """Raise HistoryError or InputError unless every down of a rollback is there and can run."""
-    problems = []
-    for reversal in context.reversals:
-        source = reversal.migration.down
-        if source is None:
-            up = reversal.migration.up.path
-            wanted = up.with_name(f"{reversal.row.version}_{reversal.row.name}.down.sql")
-            problems.append(
-                Problem(f"{reversal.row.version} has no down file with SQL in it", str(wanted))
-            )
-    if problems:
-        raise HistoryError(
-            "this rollback cannot be done: a down is missing",
-            problems=problems,
-            hint="write the missing down file, then run again; nothing was changed",
-            facts={"versions": [r.row.version for r in context.reversals if not r.migration.down]},
-            database="unchanged",
-        )
-    sources = [r.migration.down for r in context.reversals if r.migration.down]
-    context.input_problems(sources)
-    for reversal in context.reversals:
-        if reversal.migration.down:
-            reversal.script = context.script(reversal.migration.down)

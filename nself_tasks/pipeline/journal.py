@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nself_tasks.storage import give_to_owner
+
 
 class JournalStore:
     """A doit backend over an append-only file of JSON lines."""
@@ -75,6 +77,8 @@ class JournalStore:
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(prefix + json.dumps(record, default=list) + "\n")
+            if not self._begun:
+                give_to_owner(self._path)
         except OSError:
             # A full disk or a read-only folder must not fail a migration that has committed.
             return

@@ -141,10 +141,14 @@ def described(context: Context) -> dict[str, Any]:
     """Give what every report of a run or plan says of its target."""
     settings = context.settings
     environment = guards.strictest(context)
+    # Files alone need no database; where none can be named that is no reason to stop.
+    target = settings.target if context.uses_database else None
+    alone = settings.project.scope == "plugins"
     return {
+        **({"plugins_dir": str(settings.project.root)} if alone else {}),
         "goal": context.goal,
-        "target": settings.target.shown,
-        "target_source": settings.target.source,
+        "target": target.shown if target else "none",
+        "target_source": target.source if target else "not asked",
         "environment": environment.name,
         "environment_source": environment.source,
     }

@@ -23,6 +23,13 @@ class Options:
     lock_wait: float = 30.0
     undecided: str | None = None
     yes: bool = False
+    files_only: bool = False
+    schema_only: bool = False
+    builder: Literal["auto", "nself", "builtin"] = "auto"
+    """Who makes the v2 files: the Go `nself` where its result is sound, or our own rewriters."""
+    only: tuple[str, ...] = ()
+    """The kinds of artifact to upgrade; empty means all."""
+    skip: tuple[str, ...] = ()
     show_sql: bool = False
     unfold: bool = False
     """Show a step for every migration, also the applied ones (`doit list`)."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.pipeline import claim
+from nself_tasks.pipeline.files_lock import FILES_LOCK
 from nself_tasks.pipeline.steps import Call, Condition, PlanStale, StepDict
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 HISTORY = "migrate:history"
 LOCK = "migrate:lock"
+BACKUP_FILES = "migrate:backup:files"
 BACKUP = "migrate:backup:database"
 BEGIN = "migrate:begin"
 CREATE = "migrate:create-history"
@@ -22,6 +24,9 @@ CREATE = "migrate:create-history"
 def setup_steps(context: Context) -> list[str]:
     """Give the setup steps of everything that changes the database, in order."""
     steps = [LOCK]
+    if not context.upgrade.is_empty:
+        # Whatever can be undone is made ready before the first change, of files or database.
+        steps.append(BACKUP_FILES)
     if not context.options.skip_backup:
         steps.append(BACKUP)
     if context.options.atomic and not context.only_relabels:
@@ -59,6 +64,8 @@ def lock(context: Context) -> Iterator[StepDict]:
         "basename": LOCK,
         "doc": "one runner at a time: take the migration lock",
         "actions": [Call(_take_lock, context)],
+        # In this order everywhere, so that two runners never wait for each other.
+        "task_dep": [] if context.upgrade.is_empty else [FILES_LOCK],
         "teardown": [Call(_release_lock, context)],
         "uptodate": [
             Condition(
@@ -99,7 +106,7 @@ def backup(context: Context) -> Iterator[StepDict]:
         "name": "database",
         "doc": "dump the database to .nself/backup and verify the dump",
         "actions": [Call(_take_backup, context)],
-        "task_dep": [LOCK],
+        "task_dep": [LOCK] if context.upgrade.is_empty else [LOCK, BACKUP_FILES],
         "uptodate": [
             Condition(lambda: _covered(context), "no backup covers what this run would change")
         ],
@@ -126,12 +133,14 @@ def _covered(context: Context) -> bool:
 
 
 def _take_backup(context: Context) -> dict[str, Any]:
+    from nself_tasks.backup_folder import sweep_unfinished
     from nself_tasks.database import backup as dumps
     from nself_tasks.storage import backup_dir, ensure_private
 
     session, project = context.require_session(), context.settings.project
     folder = backup_dir(project)
     ensure_private(folder)
+    sweep_unfinished(folder)
     started, xid = time.time(), claim.next_xid(session)
     taken = dumps.take(
         folder,
@@ -143,6 +152,7 @@ def _take_backup(context: Context) -> dict[str, Any]:
         ),
         connection=session.connection,
         facts=session.facts,
+        into=context.files_backup,
     )
     context.claim = claim.Claim(
         run_id=context.run_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from doit.action import BaseAction
 from doit.exceptions import TaskError, TaskFailed
@@ -89,3 +90,8 @@ class Call(BaseAction):  # type: ignore[misc]
             return fail
         self.values = values or {}
         return None
+
+
+def step_name(path: str) -> str:
+    """Give the path as a step's name: doit takes `=` for a variable and `*` for a wildcard."""
+    return quote(path, safe="/ !\"#$&'()+,-.:;<>?@[]^_`{|}~")

@@ -6,7 +6,7 @@ import os
 import sys
 
 from nself_tasks.model import Report
-from nself_tasks.reporting import drawing, text
+from nself_tasks.reporting import drawing, plan_text, text
 from nself_tasks.reporting.document import dumps
 from nself_tasks.reporting.terminal import Terminal
 from nself_tasks.secrets import mask
@@ -42,9 +42,11 @@ def _lines(report: Report, terminal: Terminal) -> list[str]:
     color = sys.stdout.isatty() and terminal.color
     data = report.data
     if data.get("dry_run"):
-        return text.plan(data, color=color, verbose=terminal.verbose)
+        return plan_text.plan(data, color=color, verbose=terminal.verbose)
     if report.error or report.command == "doit":
         return []
+    if data.get("goal") in ("list", "rollback-files"):
+        return text.files_rollback(data)
     if report.command in ("run", "rollback"):
         return text.execution(data, color=color)
     if report.command == "status":
@@ -53,7 +55,7 @@ def _lines(report: Report, terminal: Terminal) -> list[str]:
         return _drawing(report)
     if report.command == "generate":
         return [f"→ Created: {path}" for path in data["created"]]
-    return text.detect(data)
+    return text.detect(data, verbose=terminal.verbose)
 
 
 def _drawing(report: Report) -> list[str]:

@@ -56,6 +56,9 @@ class Terminal:
             self._write(paint(f"  …     {step}  {event['title']}", "dim", enabled=self.color))
         if event["event"] != "end" or (status in ("up-to-date", "checked") and not self.verbose):
             return
+        if step.startswith("migrate:stage:") and status == "done" and not self.verbose:
+            # What counts is that the file is installed, and that is said.
+            return
         color = {"failed": "red", "done": "green"}.get(status, "dim")
         label = paint(f"{status:<10}", color, enabled=self.color)
         self._write(f"{label} {step}  {event['title']}  {event['seconds']:.2f} s{_extra(event)}")
@@ -68,6 +71,8 @@ class Terminal:
 
 def _extra(event: dict[str, Any]) -> str:
     values = event.get("values") or {}
+    if "backup" in values and "bytes" not in values:
+        return f"  .nself/backup/{values['backup']}"
     if "backup" in values:
         return f"  .nself/backup/{values['backup']}, {size(values['bytes'])}, {values['tool']}"
     return ""

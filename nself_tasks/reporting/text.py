@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nself_tasks.model import Report
 from nself_tasks.reporting.terminal import paint
 from nself_tasks.secrets import mask
+
+
+def printable(text: str) -> str:
+    """Give a name without the signs that would break a line: a file may be called anything."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def table(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
@@ -22,53 +28,48 @@ def table(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
     ]
 
 
-def plan(data: Mapping[str, Any], *, color: bool, verbose: bool = False) -> list[str]:
-    """Give the listing of a plan: a line a step, its reasons and what it comes after below it."""
-    lines = [f"plan for {data['target']} ({data['environment']})", ""]
-    steps = data["steps"]
-    width = max((len(s["id"]) for s in steps), default=0)
-    for step in steps:
-        status = step["status"]
-        label = f"{status:<11}"
-        if status in ("run", "blocked"):
-            label = paint(label, "green" if status == "run" else "red", enabled=color)
-        lines.append(f"{label} {step['id']:<{width}}  {step['title']}".rstrip())
-        lines += [f"{'':11} {'':4}{line}" for line in _below(step, verbose=verbose)]
-    summary = data["summary"]
-    total = f"{summary['pending']} pending"
-    if data["goal"] == "rollback":
-        total = f"{summary['to_revert']} to roll back"
-    lines += ["", f"{total}; nothing was changed"]
-    return lines
-
-
-def _below(step: Mapping[str, Any], *, verbose: bool) -> Iterable[str]:
-    if step["reasons"]:
-        yield "why:   " + "; ".join(step["reasons"])
-    if step["after"]:
-        yield "after: " + ", ".join(step["after"])
-    if step["setup"] and verbose:
-        yield "setup: " + ", ".join(step["setup"])
-    if len(step["segments"]) > 1 or (verbose and step["segments"]):
-        yield "how:   " + "; ".join(step["segments"])
-    for statement in step.get("sql", ()):
-        yield from ("| " + line for line in (mask(statement, []) + ";").splitlines())
-
-
 def execution(data: Mapping[str, Any], *, color: bool) -> list[str]:
     """Give the summary of a run or rollback, made from what the database says."""
     done, verb = (
         (data["applied"], "applied") if data["goal"] == "run" else (data["reverted"], "rolled back")
     )
+    files = data.get("files") or ()
+    lines = [f"{len(files)} file{'s' if len(files) != 1 else ''} upgraded: {', '.join(files)}"]
+    if data.get("files_backup"):
+        lines.append(f"backup: {_inside(data)}.nself/backup/{data['files_backup']}")
+    of = f" --plugins-dir {shlex.quote(data['plugins_dir'])}" if "plugins_dir" in data else ""
+    lines.append(f"put them back with `nself migrate rollback --files{of}`")
+    lines = lines if files else []
     if not done:
-        return [data.get("sentence") or "nothing to do"]
+        return lines or [data.get("sentence") or "nothing to do"]
     count = f"{len(done)} migration{'s' if len(done) != 1 else ''} {verb}"
     where = f" on {data['target']} ({data['environment']})"
-    lines = [paint(count, "green", enabled=color) + where]
-    if data.get("backup"):
+    lines.append(paint(count, "green", enabled=color) + where)
+    if data.get("backup") and not (files and data["backup"] == data.get("files_backup")):
         lines.append(f"backup: .nself/backup/{data['backup']}")
     if data["goal"] == "run":
         lines.append("undo the last one with `nself migrate rollback`")
+    return lines
+
+
+def _inside(data: Mapping[str, Any]) -> str:
+    """Give what comes before a path in the folder: nothing, where that is the project."""
+    return f"{data['plugins_dir']}/" if "plugins_dir" in data else ""
+
+
+def files_rollback(data: Mapping[str, Any]) -> list[str]:
+    """Give the list of backups, or what `rollback --files` has put back."""
+    if data["goal"] == "list":
+        rows = [["BACKUP", "FILES", "DATABASE", "REASON"]]
+        for found in data["backups"]:
+            dump = "yes" if found["database"] else "no"
+            rows.append([found["id"], str(found["files"]), dump, found["reason"]])
+        return table(rows) if len(rows) > 1 else ["no backups"]
+    if data["backup_of_today"] is None:
+        return [f"nothing to put back: the files are as in .nself/backup/{data['backup']}"]
+    lines = [f"{len(data['restored'])} files put back from .nself/backup/{data['backup']}"]
+    if data["backup_of_today"]:
+        lines.append(f"what they were until now: .nself/backup/{data['backup_of_today']}")
     return lines
 
 
@@ -101,11 +102,28 @@ def graph(data: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def detect(data: Mapping[str, Any]) -> list[str]:
-    """Give the table ARTIFACT, STATUS, NOTES of `detect`."""
+def detect(data: Mapping[str, Any], *, verbose: bool = False) -> list[str]:
+    """Give the table ARTIFACT, STATUS, NOTES of `detect`; every finding below it when verbose."""
     rows = [["ARTIFACT", "STATUS", "NOTES"]]
-    rows += [[a["artifact"], a["status"], a["notes"]] for a in data["artifacts"]]
-    return table(rows) if len(rows) > 1 else ["No v1 artifacts: this project is ready for v2."]
+    rows += [
+        [printable(a["artifact"]), a["status"], printable(a["notes"])] for a in data["artifacts"]
+    ]
+    if len(rows) == 1 and "plugins_dir" in data:
+        return [f"No plugin manifests (`*/plugin.json`, `*/manifest.json`): {data['plugins_dir']}"]
+    if len(rows) == 1:
+        return ["No v1 artifacts: this project is ready for v2."]
+    lines = table(rows)
+    for artifact in data["artifacts"] if verbose else ():
+        for found in artifact["findings"]:
+            place = (
+                f"{artifact['artifact']}:{found['line']}" if found["line"] else artifact["artifact"]
+            )
+            lines.append("")
+            lines.append(f"{place}: {found['message']} [{found['kind']}/{found['rule']}]")
+            lines.append(f"    {found['status']}: {found['action']}")
+            if found["accepted"] is not None:
+                lines.append(f"    accepted: {found['accepted']}")
+    return lines
 
 
 def error(report: Report, *, color: bool, secrets: Iterable[str] = ()) -> list[str]:

@@ -30,7 +30,6 @@ QUICK: list[tuple[tuple[str, ...], int]] = [
     (("migrate", "generate", "--no-ai", "add a table"), 0),
     (("migrate", "generate", "--no-ai", ""), 2),
     (("migrate", "no-such-command"), 2),
-    (("migrate", "detect"), 0),
 ]
 
 
@@ -57,15 +56,26 @@ def test_a_quick_command_imports_nothing_slow(
     assert modules & SLOW == set()
 
 
+def test_detect_reads_yaml_and_nothing_else_that_is_slow(project: Project) -> None:
+    code, modules = after(project, "migrate", "detect")
+    assert (code, modules & SLOW) == (0, {"yaml"})
+
+
+def test_detect_reads_no_yaml_of_a_stack_that_is_not_ours(project: Project) -> None:
+    project.write("docker-compose.yml", "services:\n  web:\n    image: nginx\n")
+    code, modules = after(project, "migrate", "detect")
+    assert (code, modules & SLOW) == (0, set())
+
+
 def test_the_graph_needs_doit_but_no_database_driver(project: Project) -> None:
     project.migration("1", "a", "SELECT 1;")
     code, modules = after(project, "migrate", "graph", "--check")
     assert code == 0
-    assert modules & SLOW == {"doit"}
+    assert modules & SLOW == {"doit", "yaml"}
 
 
 def test_a_plan_and_a_run_ask_no_model(project: Project) -> None:
     project.migration("1", "a", "SELECT 1;")
     code, modules = after(project, "migrate", "run", "--dry-run", "--offline")
     assert code == 0
-    assert modules & SLOW == {"doit"}
+    assert modules & SLOW == {"doit", "yaml"}
