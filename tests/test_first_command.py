@@ -20,7 +20,7 @@ def walk(tmp_path: Path) -> subprocess.CompletedProcess[str]:
     if not from_wheel():
         pytest.skip(f"no embedded wheel {servers.APT}")
     return subprocess.run(
-        [sys.executable, ROOT / "examples" / "try_it.py", tmp_path / "shop"],
+        [sys.executable, ROOT / "examples" / "try_it.py", tmp_path / "library"],
         cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "DATABASE_URL": "postgresql://x@no/y"},
         capture_output=True,
@@ -29,26 +29,44 @@ def walk(tmp_path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_plans_applies_fails_resumes_rolls_back_and_ends_migrated(
+def test_it_upgrades_puts_back_fails_resumes_and_ends_upgraded(
     walk: subprocess.CompletedProcess[str],
 ) -> None:
     assert walk.returncode == 0, walk.stdout + walk.stderr
     at = 0
     for passage in (
-        "10 pending; nothing was changed",
-        "10 migrations applied",
-        'relation "book" does not exist (42P01)',
+        "ARTIFACT ",
+        "backend/docker-compose.yml ",
+        "backend/nginx/sites/reading-room.conf    keep ",
+        "16 files to upgrade, 6 pending; nothing was changed",
+        "16 files upgraded",
+        "6 migrations applied",
+        "$ nself migrate detect --strict",
+        "(exit code 0)",
+        "nothing to do",
+        "14 files put back",
+        "files are what they were, byte for byte, mode for mode.",
+        'relation "member" does not exist (42P01)',
         "The database is as it was before 20260323110000.",
         "stays applied: 20260316180000.",
+        "No file of the project was changed by this run.",
         "(exit code 1)",
+        "16 files upgraded",
         "1 migration applied",
-        "2 migrations rolled back",
-        "2 migrations applied",
-        "12 applied",
-        "The bookshop is migrated: 12 of 12 migrations are applied",
+        "1 migration rolled back",
+        "1 migration applied",
+        "The library is v2, and 8 of 8 migrations are applied",
     ):
         assert passage in walk.stdout[at:], f"no `{passage}` after {walk.stdout[:at][-300:]}"
         at = walk.stdout.index(passage, at) + len(passage)
+
+
+def test_no_secret_of_the_project_shows(walk: subprocess.CompletedProcess[str]) -> None:
+    assert "not-a-real" not in walk.stdout + walk.stderr
+
+
+def test_it_is_short_enough_to_read(walk: subprocess.CompletedProcess[str]) -> None:
+    assert len(walk.stdout.splitlines()) < 200
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:

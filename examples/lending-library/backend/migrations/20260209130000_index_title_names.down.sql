@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY titles_name_idx;
