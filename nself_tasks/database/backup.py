@@ -15,7 +15,7 @@ from nself_tasks.backup_folder import free_backup_id
 from nself_tasks.database import dump as dumping
 from nself_tasks.database.servers.binaries import Installation, dump_tools
 from nself_tasks.errors import BackupFailed
-from nself_tasks.storage import make_private
+from nself_tasks.storage import make_private, sync_folder
 
 if TYPE_CHECKING:
     from nself_tasks.database.connection import Conn
@@ -102,10 +102,13 @@ def _finish(partial: Path, final: Path, manifest: dict[str, Any], *, into_files:
     _write_synced(partial / MANIFEST, json.dumps(manifest, indent=2).encode())
     if not into_files:
         partial.rename(final)
+        sync_folder(final.parent)
         return
     (partial / DUMP).rename(final / DUMP)
+    sync_folder(final)
     # The manifest comes last: a dump that it does not name does not count.
     (partial / MANIFEST).replace(final / MANIFEST)
+    sync_folder(final)
     partial.rmdir()
 
 
