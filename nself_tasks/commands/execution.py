@@ -87,7 +87,7 @@ def _run(context: Context, terminal: Terminal) -> engine.Outcome:
 
 def _report(context: Context, outcome: engine.Outcome, url: str | None) -> Report:
     cause = outcome.interrupted or outcome.cause
-    after = _ask(context, url, failed=cause is not None) if url else After("unchanged")
+    after = _ask(context, url, cause) if url else After("unchanged")
     data = {**_data(context, after), "steps": outcome.steps, "failed_step": outcome.failed_step}
     if cause is None:
         if not after.changed and not data["files"]:
@@ -139,17 +139,19 @@ def _data(context: Context, after: After) -> dict[str, Any]:
     }
 
 
-def _ask(context: Context, url: str, *, failed: bool) -> After:
+def _ask(context: Context, url: str, cause: BaseException | None) -> After:
     """Read from the database what this run left there: the summary is not made from intentions."""
-    from nself_tasks.database import aftermath
+    from nself_tasks.database import aftermath, recovery
 
-    found = aftermath.ask(url, context.run_id)
+    has_waited = isinstance(cause, NselfError) and cause.database == "unknown"
+    lost = context.require_session().ended_broken and not has_waited
+    found = aftermath.ask(url, context.run_id, wait=recovery.RECONNECT_SECONDS if lost else 0)
     if found is None:
         return After("unknown")
     rows, history = found
     context.set_history(history)
     wanted = "applied" if context.goal == "run" else "rolled_back"
     changed = tuple(version for version, state in rows if state == wanted)
-    if failed and any(row.state == "partial" for row in context.history.rows):
+    if cause is not None and any(row.state == "partial" for row in context.history.rows):
         return After("partial", changed)
     return After("advanced" if changed else "unchanged", changed)

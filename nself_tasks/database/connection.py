@@ -79,6 +79,10 @@ def connect(url: str, *, application: str, read_only: bool = False) -> Conn:
         if read_only:
             sql += "SET default_transaction_read_only = on"
         connection.execute(sql)
+    except psycopg.OperationalError as error:
+        # The server died, or a pooler lost it, right after the greeting.
+        connection.close()
+        raise connection_error(url, error) from None
     except BaseException:
         connection.close()
         raise

@@ -49,6 +49,8 @@ class Session:
         self.locked = False
         self.in_batch = False
         """True inside the one transaction of `--atomic`."""
+        self.ended_broken = False
+        """Whether the connection was lost, and not opened again, when the session was closed."""
         self._listening = False
         self.on_transaction: Callable[[int], None] = lambda xid: None
         """Told the id of each transaction that begins."""
@@ -152,6 +154,7 @@ class Session:
     def close(self) -> None:
         """Close the connection; the server drops the lock with it."""
         if self._connection is not None:
+            self.ended_broken = self.broken
             self._connection.close()
         self._connection, self.locked, self.in_batch = None, False, False
 

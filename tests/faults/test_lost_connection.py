@@ -261,6 +261,16 @@ class OwnServer:
         pid = int((self.cluster.data_dir / "postmaster.pid").read_text().splitlines()[0])
         os.kill(pid, signal.SIGKILL)
 
+    def kill_with(self, backend: int) -> None:
+        """End a backend with it, before it does another thing.
+
+        A backend that waits for a lock may get it from one that noticed the death first, and
+        commit, before it notices as well.
+        """
+        os.kill(backend, signal.SIGSTOP)
+        self.kill()
+        os.kill(backend, signal.SIGKILL)
+
 
 @pytest.fixture(scope="module")
 def programs(server: ScratchServer) -> Installation:
@@ -301,10 +311,25 @@ class TestServerKilled:
         onlooker, target = Onlooker(own_server.url), {"DATABASE_URL": own_server.url}
         with suppress(psycopg.OperationalError), onlooker.locked("legacy_3"):
             run = nself.start(*RUN, environment=target)
-            onlooker.until(run, WAITS_FOR_LOCK)
-            own_server.kill()
+            own_server.kill_with(onlooker.until(run, WAITS_FOR_LOCK))
         own_server.cluster.start()
         stopped_after_two(ended(run), onlooker)
+        assert nself("run", "--skip-backup", environment=target).code == 0
+        assert onlooker.history() == applied(5)
+
+    def test_outside_a_transaction_it_waits_for_the_server_to_say_what_stays(
+        self, own_server: OwnServer, project: Project, nself: Nself
+    ) -> None:
+        bookkeeping.prepare(project, own_server.url)
+        onlooker, target = Onlooker(own_server.url), {"DATABASE_URL": own_server.url}
+        with suppress(psycopg.OperationalError), onlooker.locked("legacy_4"):
+            run = nself.start(*RUN, environment=target)
+            own_server.kill_with(onlooker.until(run, WAITS_FOR_LOCK))
+        own_server.cluster.start()
+        result = ended(run)
+        assert result.code == 1, result.out
+        assert result.json()["database"] == "partial", result.out + result.err
+        assert f"{VERSIONS[3]} is partly applied" in result.json()["state"]
         assert nself("run", "--skip-backup", environment=target).code == 0
         assert onlooker.history() == applied(5)
 
