@@ -1,13 +1,19 @@
 """`detect` on a small v1 project, alone and with 100,000 other files beside it.
 
-python benchmarks/detect.py [FILES]     (default: 100000)
+python benchmarks/detect.py [FILES]             (default: 100000) the seconds of both, as a ratio
+python benchmarks/detect.py --count [FILES]     what both ask the file system for
 
-The other files lie where real projects have them: node_modules, a database's volume, .git. The bar
-is the ratio of the two, which are measured in turns.
+The other files lie where real projects have them: node_modules, a database's volume, .git. The
+ratio is taken in turns; the counts are the same on every machine and at every load, so that CI
+runs them. Exit code 1 when the bar is missed.
+
+Measured on two busy cores, Python 3.11, 100,000 files: ratios 1.04 and 1.08; counts the same.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,20 +36,88 @@ services:
 """
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if sys.argv[1:] else 100_000
+COUNTED = """
+import json, os, sys
+
+counts = {"calls": 0, "entries": 0}
+
+def counting(real):
+    def call(*given, **named):
+        counts["calls"] += 1
+        return real(*given, **named)
+    return call
+
+class Entries:
+    def __init__(self, *given):
+        self.real = scandir(*given)
+    def __iter__(self):
+        return self
+    def __next__(self):
+        entry = next(self.real)
+        counts["entries"] += 1
+        return entry
+    def __enter__(self):
+        return self
+    def __exit__(self, *of):
+        self.real.close()
+    def close(self):
+        self.real.close()
+
+def listed(real):
+    def call(*given):
+        found = real(*given)
+        counts["entries"] += len(found)
+        return found
+    return counting(call)
+
+def heard(event, given):
+    counts["calls"] += event in ("open", "os.scandir", "os.listdir")
+
+os.stat, os.lstat, os.access = counting(os.stat), counting(os.lstat), counting(os.access)
+scandir, os.scandir, os.listdir = os.scandir, Entries, listed(os.listdir)
+from nself_tasks.cli import main
+sys.addaudithook(heard)
+counts.update(calls=0, entries=0)
+code = main(["detect"])
+print(json.dumps(counts), file=sys.stderr)
+sys.exit(code)
+"""
+"""Python code that runs `detect` and says what it asked the file system for."""
+
+
+def main() -> int:
+    """Give the exit code."""
+    given = [argument for argument in sys.argv[1:] if argument != "--count"]
+    count = int(given[0]) if given else 100_000
     with tempfile.TemporaryDirectory() as folder:
         alone, crowded = Path(folder) / "alone", Path(folder) / "crowded"
         for root in (alone, crowded):
             fill(root)
         crowd(crowded, count)
-        best = {root: float("inf") for root in (alone, crowded)}
-        for _ in range(ROUNDS):
-            for root in best:
-                best[root] = min(best[root], timed(root))
+        compare = compare_counts if "--count" in sys.argv else compare_times
+        return 0 if compare(alone, crowded, count) else 1
+
+
+def compare_times(alone: Path, crowded: Path, count: int) -> bool:
+    """Say how long both take; gives whether the ratio is within the bar."""
+    best = {root: float("inf") for root in (alone, crowded)}
+    for _ in range(ROUNDS):
+        for root in best:
+            best[root] = min(best[root], timed(root))
     ratio = best[crowded] / best[alone]
     print(f"alone {best[alone]:.3f} s, beside {count:,} files {best[crowded]:.3f} s")
     print(f"ratio {ratio:.2f} (bar {BAR}){'' if ratio <= BAR else '  MISSED'}")
+    return ratio <= BAR
+
+
+def compare_counts(alone: Path, crowded: Path, count: int) -> bool:
+    """Say what both ask the file system for; gives whether that is the same to the last entry."""
+    crowd(alone, len(PLACES))
+    few, many = counted(alone), counted(crowded)
+    for number, found in ((len(PLACES), few), (count, many)):
+        print(f"beside {number:,} files: {found['calls']} calls, {found['entries']} entries seen")
+    print("the same" if few == many else "not the same  MISSED")
+    return few == many
 
 
 def fill(root: Path) -> None:
@@ -54,12 +128,25 @@ def fill(root: Path) -> None:
 
 
 def crowd(root: Path, count: int) -> None:
+    first: dict[Path, Path] = {}
     for number in range(count):
-        place = PLACES[number % len(PLACES)]
-        folder = root / place / f"d{number // len(PLACES) // IN_ONE_FOLDER}"
-        if number // len(PLACES) % IN_ONE_FOLDER == 0:
+        folder = root / PLACES[number % len(PLACES)] / f"d{number // len(PLACES) // IN_ONE_FOLDER}"
+        path = folder / f"f{number}.json"
+        if folder in first:
+            # A further name for a file is made many times faster than a file.
+            os.link(first[folder], path)
+        else:
             folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"f{number}.json").touch()
+            path.touch()
+            first[folder] = path
+
+
+def counted(root: Path) -> dict[str, int]:
+    ended = subprocess.run(
+        [sys.executable, "-c", COUNTED], cwd=root, check=True, capture_output=True, text=True
+    )
+    found: dict[str, int] = json.loads(ended.stderr.splitlines()[-1])
+    return found
 
 
 def timed(root: Path) -> float:
@@ -70,4 +157,4 @@ def timed(root: Path) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

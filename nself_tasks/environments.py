@@ -17,7 +17,7 @@ from nself_tasks.intent import env_file
 from nself_tasks.model import Environment
 from nself_tasks.project import read_small
 from nself_tasks.rewriting import dotenv
-from nself_tasks.secrets import is_secret_name
+from nself_tasks.secrets import is_secret_key
 
 Era = Literal["v1", "v2"]
 
@@ -53,7 +53,7 @@ class Cascade:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values of secret-named keys, for `secrets.mask`."""
-        return tuple(value for key, value in self.values.items() if is_secret_name(key) and value)
+        return tuple(value for key, value in self.values.items() if is_secret_key(key) and value)
 
 
 def choose(

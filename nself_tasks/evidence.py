@@ -11,10 +11,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from nself_tasks import gitignore
+from nself_tasks.artifacts.env_files import LOCAL, SECRETS
+from nself_tasks.artifacts.env_findings import GITIGNORE
 from nself_tasks.artifacts.era import era
-from nself_tasks.artifacts.finding import Evidence, Finding
+from nself_tasks.artifacts.finding import Evidence, Finding, Kind
 from nself_tasks.discovery import Project
 from nself_tasks.errors import InputError
+from nself_tasks.maintenance.snippet import NAME as MAINTENANCE_FILE
 from nself_tasks.project import leaves, read_small
 
 _OUTSIDE = "it leads out of the project"
@@ -32,6 +36,8 @@ def artifact_evidence(project: Project) -> Evidence:
     for kind in kinds:
         for pattern in (*kind.lists, *kind.reads):
             for path in project.root.glob(pattern):
+                if path.name == MAINTENANCE_FILE:
+                    continue
                 relative = PurePosixPath(path.relative_to(project.root))
                 (folders if path.is_dir() else files).add(relative)
                 if pattern not in kind.reads or relative in texts or relative in unread:
@@ -41,7 +47,35 @@ def artifact_evidence(project: Project) -> Evidence:
                     texts[relative] = text
                 elif why and not unread.keys() & set(relative.parents):
                     unread[relative] = why
-    return Evidence(frozenset(files), frozenset(folders), texts, project.scope, unread)
+    _follow(project, kinds, texts, unread)
+    exposed = gitignore.picked_up(project.root, (SECRETS, LOCAL))
+    if exposed and os.path.lexists(project.root / GITIGNORE):
+        files.add(PurePosixPath(GITIGNORE))
+        if (ignored := _read(project, project.root / GITIGNORE)[0]) is not None:
+            texts[PurePosixPath(GITIGNORE)] = ignored
+    listed = frozenset(files) | texts.keys()
+    return Evidence(listed, frozenset(folders), texts, project.scope, unread, exposed)
+
+
+def _follow(
+    project: Project,
+    kinds: Iterable[Kind],
+    texts: dict[PurePosixPath, str],
+    unread: dict[PurePosixPath, str],
+) -> None:
+    """Read what the texts lead to; one that is not there is their reader's to miss."""
+    waiting = list(texts.items())
+    for path, text in waiting:
+        for kind in kinds:
+            for named in kind.follows(path, text) if kind.follows else ():
+                if named in texts or named in unread:
+                    continue
+                found, why = _read(project, project.root / named)
+                if found is not None:
+                    texts[named] = found
+                    waiting.append((named, found))
+                elif why:
+                    unread[named] = why
 
 
 def artifact_findings(project: Project) -> tuple[Finding, ...]:

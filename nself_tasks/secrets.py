@@ -12,12 +12,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
-HIDDEN = "***"
+from nself_tasks.migrations.secret_literals import HIDDEN, hide, in_prose
+from nself_tasks.secret_names import SPOKEN, is_secret_key, is_secret_name
+
+__all__ = ["HIDDEN", "is_secret_key", "is_secret_name", "mask", "mask_url"]
 
 _SHORTEST = 4
 """Shorter secrets would garble every message; their usual places are masked anyway."""
+_LONG_LINE = 8
+"""So long is a line of a secret with several that is hidden by itself."""
 _COMMONPLACE = frozenset(
     {"postgres", "password", "prod", "staging", "test", "true", "false", "none", "null", "admin"}
 )
@@ -26,19 +31,21 @@ _COMMONPLACE = frozenset(
 _RUN = re.compile(r"""[^\s"'`<>]++""")
 _LOGIN = re.compile(r"://[^:/@]*+:")
 _QUERY = re.compile(r"([?&](?:ssl|pg)?passw(?:or)?d=)[^&\s\"'`]*", re.IGNORECASE)
-_ASSIGNED = re.compile(r"""(?<![\w.-])([A-Za-z_][\w.-]*+)(["']?)(\s*+)([=:])[ \t]*+""")
-_SQL_PASSWORD = re.compile(r"\bpassword\b\s++", re.IGNORECASE)
+_ASSIGNED = re.compile(r"""(?<![\w.-])(-{0,2}[A-Za-z_][\w.-]*+)(["']?)(\s*+)([=:])[ \t]*+""")
 _QUOTED = re.compile(
     r"""'(?:[^'\\]|''|\\.|\\\Z)*+(?:'|\Z)|"(?:[^"\\]|\\.|\\\Z)*+(?:"|\Z)""", re.DOTALL
 )
-_SQL_PREFIX = re.compile(r"(?:E|N|U&)(?=')", re.IGNORECASE)
-_DOLLAR_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _UNQUOTED = re.compile(r"""[^\s"`]*+""")
 
-_SHOUTED = re.compile(r"KEY|SECRET|TOKEN|PASS|PWD|CREDENTIAL|LICENSE|DSN|(?:^|_)(?:PW|SK)(?:_|$)")
-_SPOKEN = re.compile(
-    r"(?:password|passwd|passphrase|secret|token|api_?key|private_?key|access_?key)\Z",
-    re.IGNORECASE,
+_OPTION = re.compile(
+    r"""(?<![\w.-])(--?[A-Za-z][\w-]*+)"""
+    r"""(["']?+(?:[ \t]*+,\s*+|[ \t]*+\n[ \t]*+-[ \t]++|[ \t]++)["']?+)([^\s"',\]-][^\s"',\]]*+)"""
+)
+"""`--token x`, and the same as two members of a list, in either way that YAML writes one."""
+_PASSING = re.compile(r"(?:[-_]pass|[-_]pwd|requirepass|masterauth)\Z", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----).*?(-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)",
+    re.DOTALL,
 )
 
 
@@ -52,13 +59,10 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(set(_forms(secrets)), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _RUN.sub(lambda run: mask_url(run[0]) if "://" in run[0] else run[0], text)
-    return _without_assigned(_without_sql_passwords(text))
-
-
-def is_secret_name(name: str) -> bool:
-    """Tell whether a setting of that name holds a secret: POSTGRES_PASSWORD, api_key …"""
-    # `key = other.key` in SQL is no secret, HASURA_JWT_KEY=… is one: capitals make the difference.
-    return bool(_SHOUTED.search(name) if name.isupper() else _SPOKEN.search(name))
+    text = _PRIVATE_KEY.sub(rf"\g<1>{HIDDEN}\g<2>", text) if "PRIVATE KEY" in text else text
+    text = _OPTION.sub(_without_argument, text)
+    text = _without_assigned(text)
+    return hide(text, in_prose(text))
 
 
 def _forms(secrets: Iterable[str]) -> Iterable[str]:
@@ -67,6 +71,10 @@ def _forms(secrets: Iterable[str]) -> Iterable[str]:
         if len(secret) >= _SHORTEST and secret.lower() not in _COMMONPLACE:
             yield secret
             yield quote(secret, safe="", errors="surrogatepass")
+            yield quote_plus(secret, errors="surrogatepass")
+            if "\n" in secret:
+                # A diff or the lines around an error show it line by line.
+                yield from (line for line in secret.splitlines() if len(line) >= _LONG_LINE)
 
 
 def _without_login(url: str) -> str:
@@ -78,30 +86,11 @@ def _without_login(url: str) -> str:
     return url[: login.end()] + HIDDEN + url[at:]
 
 
-def _without_sql_passwords(text: str) -> str:
-    """Hide the literal after PASSWORD in SQL, in each of its forms."""
-    parts, end = [], 0
-    while match := _SQL_PASSWORD.search(text, end):
-        after = _literal_end(text, match.end())
-        parts.append(text[end : match.end()])
-        if after > match.end():
-            parts.append(HIDDEN)
-        end = after
-    return "".join((*parts, text[end:]))
-
-
-def _literal_end(text: str, start: int) -> int:
-    """Give where the SQL literal at `start` ends: `start` if none, the end if it is not closed."""
-    prefix = _SQL_PREFIX.match(text, start)
-    at = prefix.end() if prefix else start
-    if text.startswith("'", at):
-        quoted = _QUOTED.match(text, at)
-        return quoted.end() if quoted else start
-    tag = _DOLLAR_TAG.match(text, start)
-    if tag is None:
-        return start
-    closing = text.find(tag[0], tag.end())
-    return len(text) if closing < 0 else closing + len(tag[0])
+def _without_argument(match: re.Match[str]) -> str:
+    name, between, _ = match.groups()
+    if not (SPOKEN.search(name) or _PASSING.search(name)):
+        return match[0]
+    return f"{name}{between}{HIDDEN}"
 
 
 def _without_assigned(text: str) -> str:

@@ -11,14 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nself_tasks.artifacts import carried_state as state
+from nself_tasks.artifacts.carried_settings import changes, ports, shared
+from nself_tasks.artifacts.compose_formulas import Values, expanded
 from nself_tasks.artifacts.compose_meaning import Meaning, meaning
-from nself_tasks.artifacts.compose_project import (
-    Used,
-    Values,
-    environments_served,
-    expanded,
-    used,
-)
+from nself_tasks.artifacts.compose_project import Used, environments_served, used
 from nself_tasks.artifacts.compose_services import HARDENED
 from nself_tasks.artifacts.env_files import env_files, environments, order
 from nself_tasks.artifacts.env_keys import RENAMED
@@ -35,8 +31,7 @@ _GENERATED = HARDENED | {"storage"}
 _REPLACED = {"mailhog": "mailpit", "dashboard": "nself-admin"}
 _PASSING = frozenset({"minio-client", "minio-init", "meilisearch-init"})
 """They set something up once and keep nothing: v2 does that in its own way."""
-_OWN = ("image", "build", "command", "entrypoint", "user")
-_NGINX_FILES = ("/etc/nginx", "/usr/share/nginx")
+_GOING = _PASSING | _REPLACED.keys() | {*_REPLACED.values()}
 _CERTIFICATES = "/etc/nginx/ssl"
 _UNDEFAULTED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -45,6 +40,7 @@ _UNDEFAULTED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Z
 class _Both:
     """One environment's services, as v1 runs them and as v2 would."""
 
+    environment: str
     before: Meaning
     after: Meaning
     by_hand: bool
@@ -63,7 +59,7 @@ def lost(before: Evidence, after: Evidence) -> str | None:
     pairs = _pairs(before, after)
     if isinstance(pairs, str):
         return pairs
-    for check in (_services, _database, _kept, _others, _nginx, _logins):
+    for check in (_services, _database, _kept, _logins, _others):
         for pair in pairs:
             for objection in check(pair):
                 return objection
@@ -111,8 +107,8 @@ def _pairs(before: Evidence, after: Evidence) -> list[_Both] | str:
         return objection
     held = bool(held_by_hand(before))
     return [
-        _Both(meaning(root, old, found.project), meaning(new, values), held)
-        for old, values in zip(found.contexts, contexts, strict=True)
+        _Both(name, meaning(root, old, found.project), meaning(new, values), held)
+        for name, old, values in zip(found.environments, found.contexts, contexts, strict=True)
     ]
 
 
@@ -170,27 +166,21 @@ def _kept(pair: _Both) -> Iterator[str]:
 
 
 def _others(pair: _Both) -> Iterator[str]:
-    """Hold what no generator of v2 writes: all that it says stays."""
+    """Hold all that a container is, and every mount; v2 has nginx's certificates elsewhere."""
     there = pair.services(after=True)
     for service in pair.services():
-        if service in _GENERATED or service not in there:
+        if service in _PASSING or service not in there:
             continue
-        targets = frozenset(state.mounted(pair.before, service))
+        targets = frozenset(
+            target
+            for target in state.mounted(pair.before, service)
+            if service != "nginx" or pair.by_hand or target != _CERTIFICATES
+        )
         yield from state.mounts(pair.before, pair.after, service, targets)
-        for (owner, name), value in pair.before.items():
-            own = name in _OWN or name.startswith("environment.")
-            if owner == service and own and pair.after.get((service, name)) != value:
-                yield f"it changes `{name}` of the service `{service}`"
-
-
-def _nginx(pair: _Both) -> Iterator[str]:
-    """Hold nginx's mounts. v2 has the certificates elsewhere: only hand-written files mind."""
-    targets = frozenset(
-        target
-        for target in state.mounted(pair.before, "nginx")
-        if target.startswith(_NGINX_FILES) and (pair.by_hand or target != _CERTIFICATES)
-    )
-    yield from state.mounts(pair.before, pair.after, "nginx", targets)
+        yield from ports(pair.before, pair.after, service, pair.environment)
+        own = service not in _GENERATED
+        yield from changes(pair.before, pair.after, service, own=own, passing=_GOING)
+    yield from shared(pair.before, pair.after)
 
 
 def _logins(pair: _Both) -> Iterator[str]:

@@ -62,10 +62,24 @@ def mounts(before: Meaning, after: Meaning, service: str, keep: frozenset[str]) 
             continue
         if found.get(target) != source:
             yield f"it takes `{source}` away from {service}, which has it at {target}"
+        elif _is_read_only(before, service, target) != _is_read_only(after, service, target):
+            yield f"it mounts {target} of {service} otherwise: read-only or not"
         elif is_volume and before.get(("", f"volumes {source}")) != after.get(
             ("", f"volumes {source}")
         ):
             yield f"it changes the settings of the volume `{source}`"
+
+
+def _is_read_only(found: Meaning, service: str, target: str) -> bool:
+    for item in found.get((service, "volumes")) or ():
+        if isinstance(item, dict):
+            if str(item.get("target")).rstrip("/") == target:
+                return item.get("read_only") is True
+        else:
+            parts = str(item).split(":")
+            if len(parts) > 2 and parts[1].rstrip("/") == target:
+                return "ro" in parts[2].split(",")
+    return False
 
 
 def mounted(found: Meaning, service: str) -> Mapping[str, str]:
@@ -93,9 +107,9 @@ def logins(before: Meaning, after: Meaning) -> Iterator[str]:
         if (old or default[0]) and (old or default[0]) != (new or default[1]):
             yield f"it gives postgres another {name}"
     for name, read in (
-        ("HASURA_GRAPHQL_DATABASE_URL", _login),
+        ("HASURA_GRAPHQL_DATABASE_URL", login),
         ("HASURA_GRAPHQL_ADMIN_SECRET", str),
-        ("HASURA_GRAPHQL_JWT_SECRET", _json),
+        ("HASURA_GRAPHQL_JWT_SECRET", data),
     ):
         old, new = (_text(m, "hasura", f"environment.{name}") for m in (before, after))
         if old and read(old) != read(new):
@@ -156,7 +170,7 @@ def _data_mounts(found: Meaning) -> list[tuple[str, str]]:
     )
 
 
-def _login(url: str) -> Any:
+def login(url: str) -> Any:
     """Give who logs in where; the way of writing it may change, and options may be added."""
     try:
         parts = urlsplit(url)
@@ -167,7 +181,8 @@ def _login(url: str) -> Any:
     return (*login, parts.hostname, port)
 
 
-def _json(text: str) -> Any:
+def data(text: str) -> Any:
+    """Give what a JSON text says, or the text itself."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

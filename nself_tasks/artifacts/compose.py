@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from nself_tasks.artifacts import compose_signals as signals
+from nself_tasks.artifacts.compose_images import kept_by_hand, unpinned
 from nself_tasks.artifacts.compose_merged import CUSTOM, OVERRIDES, merged_files
 from nself_tasks.artifacts.compose_pins import pinned
 from nself_tasks.artifacts.compose_project import ENV_FILES
+from nself_tasks.artifacts.compose_references import named_files
 from nself_tasks.artifacts.compose_signals import Signal
-from nself_tasks.artifacts.compose_upgrade import build_settings, steps
+from nself_tasks.artifacts.compose_upgrade import build_settings, steps, unknown_images
 from nself_tasks.artifacts.finding import Change, Evidence, Finding, Kind, Status
 from nself_tasks.errors import Problem
 from nself_tasks.rewriting import yaml_spans
@@ -41,7 +44,11 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         else:
             yield _foreign()
     elif header and signals.has_v2_body(root):
-        yield _finding("compose-v2", header, "ok", "already v2 format", "none")
+        marked = signals.undecided_at_upgrade(text) is not None
+        found = _finding("compose-v2", header, "ok", "already v2 format", "none")
+        # Upgraded on another machine: whether this one is v1 still, its own files say.
+        yield replace(found, decides_era=not marked)
+        yield from unpinned(evidence, root) if root else ()
         yield from merged_files(evidence, root, in_v2=True) if root else ()
     elif signal := signal or _early(root):
         yield from _v1(evidence, text, root, signal)
@@ -57,10 +64,15 @@ def _early(root: Node | None) -> Signal | None:
 
 def _v1(evidence: Evidence, text: str, root: Node | None, signal: Signal) -> Iterator[Finding]:
     planned = steps(evidence, text, root)
+    wanted = build_settings(evidence, text, root)
     what = f"v1 format ({signal.why})"
     if isinstance(planned, str):
-        action = "regenerate it with `nself build` once that is settled; it is left as it is"
+        action = (
+            "settle that and run again, or regenerate it with `nself build`; it is left as it is"
+        )
         yield _finding(signal.rule, signal.line, "manual", f"{what}; {planned}", action)
+        if by_hand := kept_by_hand(wanted):
+            yield by_hand
     else:
         action = "rewritten in place; images, data paths, volumes and ports stay"
         yield _finding(signal.rule, signal.line, "migrate", what, action)
@@ -70,7 +82,8 @@ def _v1(evidence: Evidence, text: str, root: Node | None, signal: Signal) -> Ite
                 step.rule, "compose", PATH, step.line, "migrate", step.message, step.action,
                 changes=change,
             )  # fmt: skip
-        yield from pinned(evidence, build_settings(evidence, text, root))
+        yield from pinned(evidence, wanted)
+    yield from unknown_images(evidence, text, root)
     yield from merged_files(evidence, root) if root else ()
 
 
@@ -96,4 +109,5 @@ KIND = Kind(
     lists=("docker-compose.*.yml",),
     reads=(str(PATH), *OVERRIDES, CUSTOM, *ENV_FILES),
     detect=detect,
+    follows=named_files,
 )

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from nself_tasks.artifacts import compose_signals as signals
-from nself_tasks.artifacts.compose_project import Used, Values
+from nself_tasks.artifacts.compose_formulas import Values
+from nself_tasks.artifacts.compose_meaning import Meaning
+from nself_tasks.artifacts.compose_project import Used
 from nself_tasks.artifacts.compose_step import Step
 from nself_tasks.rewriting.edits import Edit
 from nself_tasks.rewriting.yaml_spans import Node
 
 JWT = "HASURA_GRAPHQL_JWT_SECRET"
+RULE = "compose-jwt"
 TEMPLATE = '{"type":"${HASURA_JWT_TYPE:-HS256}","key":"${HASURA_JWT_KEY}"}'
 
 
@@ -37,7 +41,7 @@ def jwt_steps(root: Node, used: Used) -> Iterator[Step]:
             lines.append(node.line)
     if edits:
         yield Step(
-            "compose-jwt",
+            RULE,
             lines[0],
             "the JWT secret as JSON from the environment",
             "the same JSON from HASURA_JWT_KEY and HASURA_JWT_TYPE",
@@ -59,3 +63,23 @@ def _is_apart(context: Values) -> bool:
         return False
     plain = all(isinstance(value, str) and value.isprintable() for value in parsed.values())
     return plain and key in (None, "", parsed["key"])
+
+
+def keeps_secret(step: Step, before: Meaning, after: Meaning) -> bool:
+    """Tell whether the services of the step get the same JSON as before.
+
+    The env files may leave a secret where it is, and what is written into the JSON may be no text
+    of JSON: a quote mark, a backslash.
+    """
+    return all(_read(before.get(place)) == _read(after.get(place)) for place in step.changes)
+
+
+def _read(written: Any) -> Any:
+    """Give the JSON as Hasura reads it, or the text where it is none; an empty one says nothing."""
+    try:
+        parsed = json.loads(written or "null")
+    except (TypeError, ValueError, RecursionError):
+        return str(written)
+    if not isinstance(parsed, dict):
+        return parsed
+    return {"type": "HS256", **{key: value for key, value in parsed.items() if value}}

@@ -26,7 +26,7 @@ def mail_steps(text: str, root: Node, used: Used) -> Iterator[Step]:
         return
     table = root.get("services")
     key = table.key("mailhog") if table else None
-    if "mailpit" in found or key is None:
+    if "mailpit" in found or key is None or used.names_elsewhere("mailhog"):
         return
     edits = [*replaced(key, "mailpit"), *replaced(image, IMAGE)]
     name = mailhog.get("container_name")

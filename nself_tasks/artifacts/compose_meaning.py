@@ -6,28 +6,42 @@ the real names of volumes and networks are the same before and after, but for wh
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from nself_tasks.artifacts.compose_project import Values, expanded
+from nself_tasks.artifacts.compose_formulas import Values, expanded
+from nself_tasks.artifacts.compose_ports import published
+from nself_tasks.artifacts.compose_references import env_files_of
+from nself_tasks.rewriting import dotenv
 from nself_tasks.rewriting.yaml_spans import Node
 from nself_tasks.rewriting.yaml_values import plain
 
 Meaning = Mapping[tuple[str, str], Any]
 """By service (or empty for the file's own) and property: `("auth", "environment.AUTH_PORT")`."""
 
+FROM_FILE = "env_file."
+"""Begins the property of a variable that a service gets by `env_file`."""
+_NO_FILES: Mapping[str, str] = {}
 
-def meaning(root: Node | None, context: Values, project: str | None = None) -> Meaning:
+
+def meaning(
+    root: Node | None,
+    context: Values,
+    project: str | None = None,
+    env_files: Mapping[str, str] = _NO_FILES,
+) -> Meaning:
     """Give what the file says once its variables are replaced.
 
-    Without `project` the file's own `name:` is the prefix of volumes and networks.
+    Without `project` the file's own `name:` is the prefix of volumes and networks. A service gets
+    what those of `env_files` say that it names, below its own environment.
     """
     data = plain(root)
     data = _interpolated(data, context) if isinstance(data, dict) else {}
     name = project or str(data.get("name") or "")
     real = {
         sort: {
-            key: str(_mapping(spec).get("name") or f"{name}_{key}")
+            key: str(_mapping(spec).get("name") or _own_name(key, spec, name))
             for key, spec in _mapping(data.get(sort)).items()
         }
         for sort in ("volumes", "networks", "secrets", "configs")
@@ -39,7 +53,25 @@ def meaning(root: Node | None, context: Values, project: str | None = None) -> M
     for service, spec in _mapping(data.get("services")).items():
         for key, value in _service(spec, real).items():
             found[service, key] = value
+        for key, value in _handed_over(_mapping(spec), env_files, context).items():
+            if (service, f"environment.{key}") not in found:
+                found[service, f"{FROM_FILE}{key}"] = value
     return found
+
+
+def _handed_over(
+    spec: dict[str, Any], env_files: Mapping[str, str], context: Values
+) -> Mapping[str, str]:
+    """Give what a service gets by `env_file`, the last file winning."""
+    found: dict[str, dotenv.Assignment] = {}
+    for name in env_files_of(spec):
+        text = env_files.get(posixpath.normpath(name), "")
+        found.update((assignment.key, assignment) for assignment in dotenv.parse(text))
+    return dotenv.interpolate(found, context)
+
+
+def _own_name(key: str, spec: Any, project: str) -> str:
+    return key if _mapping(spec).get("external") else f"{project}_{key}"
 
 
 def differences(before: Meaning, after: Meaning) -> frozenset[tuple[str, str]]:
@@ -84,7 +116,7 @@ def _service(spec: Any, real: Mapping[str, Mapping[str, str]]) -> Mapping[str, A
         found[f"environment.{name}"] = value
     mounts = _items(settings.pop("volumes", None))
     found["volumes"] = [_mount(item, real["volumes"]) for item in mounts]
-    found["ports"] = sorted(map(_word, _items(settings.pop("ports", None))))
+    found["ports"] = sorted(map(published, _items(settings.pop("ports", None))))
     networks = settings.pop("networks", None) or ["default"]
     joined = networks if isinstance(networks, dict) else dict.fromkeys(map(_word, _items(networks)))
     found["networks"] = {real["networks"].get(key, key): value for key, value in joined.items()}

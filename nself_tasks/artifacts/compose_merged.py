@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from nself_tasks.artifacts.compose_covered import covered, of_the_file, tagged
 from nself_tasks.artifacts.finding import Evidence, Finding, Status
 from nself_tasks.errors import Problem
 from nself_tasks.rewriting import yaml_spans
@@ -24,10 +25,9 @@ def merged_files(evidence: Evidence, root: Node, *, in_v2: bool = False) -> Iter
 
     Beside a v2 file an override may cover values because somebody wants that: it is no sign of v1.
     """
-    base = _services(root)
     for path in OVERRIDES:
         if (text := evidence.text(path)) is not None:
-            found = _override(path, text, base)
+            found = _override(path, text, root)
             yield replace(found, also_in_v2=in_v2 and found.rule == "compose-override")
     if (text := evidence.text(CUSTOM)) is not None:
         yield _custom(text)
@@ -38,28 +38,35 @@ def merged_files(evidence: Evidence, root: Node, *, in_v2: bool = False) -> Iter
             yield _finding("compose-by-name", str(path_), None, "keep", message, _LEFT)
 
 
-def _override(path: str, text: str, base: Mapping[str, Any]) -> Finding:
+def _override(path: str, text: str, first: Node) -> Finding:
     root = yaml_spans.read(text)
     if isinstance(root, Problem):
         return _unreadable(path, root)
-    over = _services(root)
+    over, base = _services(root), _services(first)
+    nodes = root.get("services") if root else None
     hidden = {
         service: keys
         for service in over
-        if (keys := list(_hidden(over[service], base.get(service))))
+        if (keys := _hidden(text, nodes.get(service) if nodes else None, base.get(service)))
     }
-    if not hidden:
+    whole = list(of_the_file(root, first)) if root else []
+    if not hidden and not whole:
         message = "Compose merges it, and it only adds to `docker-compose.yml`"
         return _finding("compose-override", path, None, "keep", message, _LEFT)
-    listed = "; ".join(f"{', '.join(keys)} of {service}" for service, keys in hidden.items())
+    each = (f"{', '.join(keys)} of {service}" for service, keys in hidden.items())
     return _finding(
         "compose-override",
         path,
-        _line(root, next(iter(hidden))),
+        _line(root, next(iter(hidden))) if hidden else None,
         "manual",
-        f"Compose merges it over `docker-compose.yml` and puts its own values on top: {listed}",
+        "Compose merges it over `docker-compose.yml` and puts its own values on top: "
+        + "; ".join([*each, *whole]),
         "delete what is not wanted any more; it is left as it is",
     )
+
+
+def _hidden(text: str, over: Node | None, base: Any) -> list[str]:
+    return list(dict.fromkeys([*covered(plain(over), base), *tagged(text, over, base)]))
 
 
 def _custom(text: str) -> Finding:
@@ -77,37 +84,6 @@ def _custom(text: str) -> Finding:
         f"v1 merged it, v2 does not: {names}",
         "rename it to `docker-compose.override.yml` if it is still wanted",
     )
-
-
-def _hidden(over: Any, base: Any) -> Iterator[str]:
-    """Give the settings of one service that cover the first file's; what only adds does not."""
-    if not isinstance(over, dict) or not isinstance(base, dict):
-        return
-    for key, value in over.items():
-        below = base.get(key)
-        if below is None or below == value:
-            continue
-        if key == "environment":
-            mine, theirs = _environment(value), _environment(below)
-            yield from (k for k in mine if k in theirs and mine[k] != theirs[k])
-        elif isinstance(value, str | int | float | bool) or key in ("command", "entrypoint"):
-            yield key
-        elif key == "volumes":
-            targets = {_target(item): item for item in below if isinstance(item, str)}
-            items = [i for i in value if isinstance(i, str)] if isinstance(value, list) else []
-            if any(targets.get(_target(item), item) != item for item in items):
-                yield key
-
-
-def _environment(value: Any) -> dict[str, str]:
-    if isinstance(value, dict):
-        return {key: str(item) for key, item in value.items()}
-    items = value if isinstance(value, list) else []
-    return {name: rest for name, _, rest in (str(item).partition("=") for item in items)}
-
-
-def _target(mount: str) -> str:
-    return mount.split(":")[1] if ":" in mount else mount
 
 
 def _services(root: Node | None) -> dict[str, Any]:

@@ -81,6 +81,8 @@ def _cache(text: str, root: Node, found: Mapping[str, Node], used: Used) -> Iter
     if not (volumes and key and len(mounts) == 1 and len(named) == 2 and block):
         return
     spec = volumes.get("nginx_cache")
+    if used.names_elsewhere("nginx_cache"):
+        return
     if nginx.key("tmpfs") or len(items) < 2 or len(volumes.pairs) < 2 or not _is_plain(spec):
         return
     last = max(key.end, spec.end if spec and spec.pairs else 0)

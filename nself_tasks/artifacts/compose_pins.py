@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from nself_tasks.artifacts import compose_signals as signals
+from nself_tasks.artifacts.compose_images import image
 from nself_tasks.artifacts.compose_project import Used
 from nself_tasks.artifacts.env_edits import appended
 from nself_tasks.artifacts.env_files import EnvFile, Setting, env_files, role
@@ -34,9 +35,8 @@ _VERSIONS = {
 def pins(root: Node, used: Used) -> Mapping[str, str]:
     """Give the settings that no env file has with that value yet."""
     found: dict[str, str] = {}
-    for service, node in signals.services(root).items():
-        image = node.get("image")
-        value = used.value(image.value) if image else None
+    for service in signals.services(root):
+        value = image(root, used, service)
         if value and service == "postgres":
             found["POSTGRES_IMAGE"] = value
         elif value and service in _VERSIONS:

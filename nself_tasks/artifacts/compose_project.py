@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nself_tasks.artifacts.compose_formulas import Values, expanded, formulas_of
+from nself_tasks.artifacts.compose_references import compose_files
 from nself_tasks.artifacts.compose_signals import e1_prefix, lines_of
+from nself_tasks.artifacts.env_files import env_files, environments, order, role
 from nself_tasks.artifacts.finding import Evidence
 from nself_tasks.rewriting import dotenv
 from nself_tasks.rewriting.dotenv import Assignment
-from nself_tasks.rewriting.expansion import Budget, expand
 from nself_tasks.rewriting.yaml_spans import Node
-from nself_tasks.secrets import is_secret_name
 
-Values = Mapping[str, str]
-
-CASCADES = {
-    "dev": (".env.dev", ".env.local", ".env"),
-    "staging": (".env.dev", ".env.staging", ".env"),
-    "prod": (".env.dev", ".env.staging", ".env.prod", ".env.secrets", ".env"),
-}
-"""v1's order, the last one wins."""
 COMPUTED = (".env.runtime", ".env.computed")
 """What v1 wrote itself; where the cascade says something else now, the cascade is newer."""
-ENV_FILES = tuple(sorted({name for names in CASCADES.values() for name in names} | {*COMPUTED}))
+ENV_FILES = (".env", ".env.*")
 
 _SPELLINGS = {
     **dict.fromkeys(("development", "develop", "devel"), "dev"),
@@ -57,43 +50,57 @@ class Used:
     rival: str | None = None
     """A COMPOSE_PROJECT_NAME that v1 ignored and Compose by itself does not."""
 
+    elsewhere: str = ""
+    """The project's other compose files: what one of them names has to stay."""
+
+    def names_elsewhere(self, name: str) -> bool:
+        """Tell whether another compose file names it."""
+        return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", self.elsewhere) is not None
+
     def value(self, written: str) -> str | None:
         """Give the text with its variables replaced, or None where environments differ."""
         values = {expanded(written, context) for context in self.contexts}
         return values.pop() if len(values) == 1 else None
 
 
-def expanded(written: str, context: Values) -> str:
-    """Give the text as Compose interpolates it."""
-    return expand(written, context.get, Budget())
-
-
 def used(evidence: Evidence, text: str, root: Node) -> Used | str:
     """Work out what Compose used, or say why that cannot be told."""
     # The first environment is the one that v1 wrote its own files for.
     served = tuple(environments_served(evidence))
-    own, *others = (_merged(evidence, CASCADES[name]) for name in served)
+    own, *others = (_merged(evidence, order(name, "v1")) for name in served)
     computed = _merged(evidence, COMPUTED)
     values = [dotenv.interpolate(merged, {}) for merged in ({**computed, **own}, *others)]
     built_for = _built_for(text, root)
-    said = {value["PROJECT_NAME"] for value in values if value.get("PROJECT_NAME")}
-    if built_for and said and built_for not in said:
-        other = ", ".join(sorted(said))
-        return f"it was built for the project `{built_for}`, but PROJECT_NAME is `{other}`"
+    names = {
+        name: value["PROJECT_NAME"]
+        for name, value in zip(served, values, strict=True)
+        if value.get("PROJECT_NAME")
+    }
+    said = {*names.values()}
+    if len(said) > 1 or (built_for and said and built_for not in said):
+        return _disagreement(names, built_for)
     prefix = built_for or (min(said) if len(said) == 1 else "")
     if not prefix:
         return "the project's name is nowhere to be found (PROJECT_NAME)"
-    mine = [
-        (name, value)
-        for name, value in zip(served, values, strict=True)
-        if value.get("PROJECT_NAME") in (None, "", prefix)
-    ]
     written = {key: values[0].get(key, "") for key in computed if key not in own}
-    formulas = _formulas({"PROJECT_NAME": prefix, **values[0]}, written, prefix)
+    formulas = formulas_of({"PROJECT_NAME": prefix, **values[0]}, written, prefix)
     if not said:
         formulas = {**formulas, "PROJECT_NAME": prefix}
-    contexts = {name: _complete(value, prefix, formulas) for name, value in mine}
-    return _named(root, prefix, contexts, formulas)
+    contexts = {
+        name: _complete(value, prefix, formulas) for name, value in zip(served, values, strict=True)
+    }
+    found = _named(root, prefix, contexts, formulas)
+    beside = "\n".join(other for other in compose_files(evidence).values() if other != text)
+    return found if isinstance(found, str) else replace(found, elsewhere=beside)
+
+
+def _disagreement(names: Mapping[str, str], built_for: str | None) -> str:
+    """Say who calls the project what: it is the prefix of the volumes, and `name:` can be one."""
+    if len({*names.values()}) == 1:
+        other = next(iter(names.values()))
+        return f"it was built for the project `{built_for}`, but PROJECT_NAME is `{other}`"
+    each = ", ".join(f"`{project}` in {name}" for name, project in names.items())
+    return f"PROJECT_NAME is {each}: one `name:` would give all but one of them other volumes"
 
 
 def _named(
@@ -103,13 +110,12 @@ def _named(
     contexts = tuple(by_environment.values())
     others = {context.get("COMPOSE_PROJECT_NAME", "") for context in contexts}
     name = root.get("name")
-    if name is None:
-        project = prefix
-    elif len(others) > 1:
+    found = {expanded(name.value, context) for context in contexts} if name else {prefix}
+    if name and len(others) > 1:
         return "COMPOSE_PROJECT_NAME differs between the environments"
-    else:
-        found = {expanded(name.value, context) for context in contexts}
-        project = max(others) or (found.pop() if len(found) == 1 else "")
+    if len(found) > 1:
+        return f"`name: {name.value if name else ''}` differs between the environments"
+    project = (max(others) if name else "") or found.pop()
     if not _VALID.fullmatch(project):
         return f"Compose takes no project of the name `{project}`"
     rival = max(others - {project}, default="")
@@ -121,9 +127,10 @@ def environments_served(evidence: Evidence) -> Iterator[str]:
     said = _merged(evidence, (".env",)).get("ENV")
     word = (said.value or "").strip() if said else ""
     own = _SPELLINGS.get(word, word)
-    own = own if own in CASCADES else "dev"
+    known = environments(n for n in env_files(evidence) if role(n) == "live")
+    own = own if own in known else "dev"
     yield own
-    for name in CASCADES:
+    for name in known:
         if name != own and evidence.text(f".env.{name}") is not None:
             yield name
 
@@ -136,17 +143,6 @@ def _merged(evidence: Evidence, names: tuple[str, ...]) -> dict[str, Assignment]
     }
 
 
-def _formulas(own: Values, written: Values, prefix: str) -> Values:
-    """Give the computed variables as text that has the same value, with no secret in it."""
-    found = {"DATABASE_URL": DATABASE_URL.replace("${PROJECT_NAME}", prefix)}
-    for name, value in written.items():
-        if name == "HASURA_GRAPHQL_CORS_DOMAIN" and value == expanded(CORS_DOMAIN, own):
-            found[name] = CORS_DOMAIN
-        elif value and not is_secret_name(name) and not set(value) & set("@${}'\"\\\n"):
-            found.setdefault(name, value)
-    return found
-
-
 def _complete(values: Values, prefix: str, formulas: Values) -> Values:
     """Add what v1's start computed in every environment, if no file says it."""
     known = {key: value for key, value in values.items() if value or key != "PROJECT_NAME"}
@@ -156,20 +152,6 @@ def _complete(values: Values, prefix: str, formulas: Values) -> Values:
         if "${" in formula:
             known.setdefault(name, expanded(formula, known))
     return known
-
-
-DATABASE_URL = (
-    "postgresql://${POSTGRES_USER:-postgres}:${POSTGRES_PASSWORD}"
-    "@postgres:5432/${POSTGRES_DB:-${PROJECT_NAME}}"
-)
-"""What v1 computes it from."""
-
-
-CORS_DOMAIN = (
-    "https://*.${BASE_DOMAIN}, http://*.${BASE_DOMAIN}, http://localhost:*, "
-    "http://localhost:3000, http://localhost:3001, http://localhost:8080"
-)
-"""As 0.9.9 computes it."""
 
 
 def _built_for(text: str, root: Node) -> str | None:

@@ -7,8 +7,10 @@ read-only file system, no other user, image, port or data path.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from nself_tasks.artifacts import compose_signals as signals
+from nself_tasks.artifacts.compose_inherited import merged
 from nself_tasks.artifacts.compose_nginx import nginx_steps
 from nself_tasks.artifacts.compose_project import Used
 from nself_tasks.artifacts.compose_step import Step, addition, replaced
@@ -51,8 +53,8 @@ def _literal(node: Node | None, used: Used) -> Iterator[Edit]:
 def _images(found: Mapping[str, Node], used: Used) -> Iterator[Step]:
     """Pin what keeps data to the version that really ran: a variable may have another one later."""
     for name, service in found.items():
-        mounts = service.get("volumes")
-        keeps = any(item.value[:1] not in ("", ".", "/") for item in mounts.items) if mounts else 0
+        mounts = merged(service).get("volumes")
+        keeps = any(map(_is_volume, mounts)) if isinstance(mounts, list) else False
         edits = tuple(_literal(service.get("image"), used))
         if edits and (keeps or name in _STATEFUL):
             image = service.get("image")
@@ -65,17 +67,24 @@ def _images(found: Mapping[str, Node], used: Used) -> Iterator[Step]:
             )
 
 
+def _is_volume(mount: Any) -> bool:
+    source = mount.get("source") if isinstance(mount, dict) else str(mount).partition(":")[0]
+    return str(source or "")[:1] not in ("", ".", "/", "~")
+
+
 def _hardening(text: str, root: Node, found: Mapping[str, Node]) -> Iterator[Step]:
     """Add `logging` and `security_opt` where they are missing."""
     edits: dict[bool, list[Edit]] = {True: [], False: []}
     changes: set[tuple[str, str]] = set()
     for name, service in found.items():
-        known = name in HARDENED and service.get("image") is not None
-        lines = list(_missing(service, known=known))
+        has = merged(service)
+        # What it extends may have both already: an empty one is merged with that and changes none.
+        known = name in HARDENED and "image" in has and "extends" not in has
+        lines = list(_missing(has, known=known))
         edit = addition(text, service, lines) if lines else None
         if edit:
             edits[known].append(edit)
-            changes |= {(name, key) for key in ("logging", "security_opt") if not service.key(key)}
+            changes |= {(name, key) for key in ("logging", "security_opt") if key not in has}
     if edits[True]:
         yield Step(
             "compose-hardening",
@@ -100,13 +109,13 @@ def _count(edits: list[Edit]) -> str:
     return f"{len(edits)} service{'' if len(edits) == 1 else 's'}"
 
 
-def _missing(service: Node, *, known: bool) -> Iterator[str]:
-    if not service.key("logging"):
+def _missing(has: Mapping[str, Any], *, known: bool) -> Iterator[str]:
+    if "logging" not in has:
         yield "logging:" if known else "logging: {}"
         if known:
             yield from ("  driver: json-file", "  options:")
             yield from ('    max-file: "3"', "    max-size: 10m")
-    if not service.key("security_opt"):
+    if "security_opt" not in has:
         yield "security_opt:" if known else "security_opt: []"
         if known:
             yield "  - no-new-privileges:true"

@@ -6,10 +6,13 @@ lies: two real projects have the v2 header, edited in by hand, over a v1 body.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from nself_tasks.artifacts.compose_inherited import merged
 from nself_tasks.rewriting.yaml_spans import Node
 
 HAND_MADE = re.compile(r"# NSELF-FIRST EXCEPTION:|# DEPRECATED — ")
@@ -22,6 +25,12 @@ BUILD_VERSION = re.compile(r"#\s*Build Version:")
 _V1_CONTAINER = re.compile(r"\s+container_name:\s*[\"']?\$\{PROJECT_NAME[^}]*\}_")
 _E1_SERVICES = ("postgres", "hasura", "auth", "nginx")
 HEADER_LINES = 5
+UPGRADED = "# Upgraded from v1 by nself migrate"
+"""Written below the header: the file travels by git, to machines whose env files are v1 still."""
+_WAITING = "; for a person to decide in the env files:"
+_WIDTH = 100
+_HEAD = 20
+"""Lines in which the mark is looked for: comments of the owner may stand above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,26 @@ class Signal:
 def lines_of(text: str) -> list[str]:
     """Give the lines as Compose counts them, without BOM and line ends."""
     return [line.rstrip("\r") for line in text.removeprefix("\ufeff").split("\n")]
+
+
+def upgraded_mark(undecided: Iterable[str]) -> list[str]:
+    """Give the lines that say that a file was v1, and which keys of the env files are undecided."""
+    keys = sorted(undecided)
+    listed = textwrap.wrap(
+        ", ".join(keys), _WIDTH, initial_indent="#   ", subsequent_indent="#   ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return [f"{UPGRADED}{_WAITING}" if keys else UPGRADED, *listed]
+
+
+def undecided_at_upgrade(text: str | None) -> frozenset[str] | None:
+    """Give the keys that were undecided when the file was upgraded; None where it was not."""
+    lines = lines_of(text or "")
+    number = next((n for n, line in enumerate(lines[:_HEAD]) if line.startswith(UPGRADED)), None)
+    if number is None:
+        return None
+    listed = itertools.takewhile(lambda line: line.startswith("#   "), lines[number + 1 :])
+    return frozenset(re.findall(r"[\w.]+", " ".join(listed)))
 
 
 def is_hand_made(lines: list[str], text: str) -> bool:
@@ -90,7 +119,7 @@ def has_v2_body(root: Node | None) -> bool:
     """Tell whether every service has `security_opt` and `logging`, as only v2 writes them."""
     found = services(root)
     return bool(found) and all(
-        service.key("security_opt") and service.key("logging") for service in found.values()
+        {"security_opt", "logging"} <= merged(service).keys() for service in found.values()
     )
 
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 from nself_tasks.artifacts import compose_signals as signals
 from nself_tasks.artifacts import env_keys
+from nself_tasks.artifacts.compose_formulas import expanded
 from nself_tasks.artifacts.compose_jwt import JWT
-from nself_tasks.artifacts.compose_project import Used, expanded
+from nself_tasks.artifacts.compose_project import Used
 from nself_tasks.artifacts.compose_step import Step, scalars
 from nself_tasks.rewriting.edits import Edit, apply
 from nself_tasks.rewriting.yaml_spans import Node
-from nself_tasks.secrets import is_secret_name
+from nself_tasks.secrets import is_secret_key
 
 RENAMED = {
     renamed.old: renamed.new
@@ -51,8 +52,10 @@ def variable_steps(text: str, root: Node, used: Used, taken: frozenset[int]) -> 
     edits: list[Edit] = []
     names: dict[str, None] = {}
     line: int | None = None
-    for service in signals.services(root).values():
-        for node in scalars(service):
+    # What `<<` merges into services stands in the extension fields.
+    extensions = (value for key, value in root.pairs if key.value.startswith("x-"))
+    for part in (*signals.services(root).values(), *extensions):
+        for node in scalars(part):
             if node.start in taken or "${" not in node.value:
                 continue
             for name, edit in _better(text[node.start : node.end], node, used):
@@ -97,7 +100,7 @@ def _settled(reference: _Reference, source: str, used: Used) -> tuple[Edit, ...]
         if reference.name not in context
     )
     value = used.value(source[reference.start : reference.closing + 1]) if coming else None
-    secret = is_secret_name(reference.name) and not reference.name.endswith(_DURATIONS)
+    secret = is_secret_key(reference.name) and not reference.name.endswith(_DURATIONS)
     if not value or secret or not value.replace(".", "").isalnum():
         return ()
     return (Edit(reference.start, reference.closing + 1, value),)

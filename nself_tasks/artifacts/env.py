@@ -13,19 +13,26 @@ from pathlib import PurePosixPath
 
 from nself_tasks.artifacts import env_findings as findings
 from nself_tasks.artifacts import registry
-from nself_tasks.artifacts.env_cascade import dependents, settle
+from nself_tasks.artifacts.compose_signals import undecided_at_upgrade
+from nself_tasks.artifacts.env_cascade import Undecided, dependents, settle
+from nself_tasks.artifacts.env_computed import carry
+from nself_tasks.artifacts.env_decisions import to_ask, to_decide
 from nself_tasks.artifacts.env_files import (
     AI,
     SECRETS,
     EnvFile,
+    broken_line,
+    entries,
     env_files,
     environments,
     is_env_path,
     order,
     role,
     used_by_compose,
+    used_by_values,
 )
 from nself_tasks.artifacts.env_plan import Orders, Plan
+from nself_tasks.artifacts.env_references import written_out
 from nself_tasks.artifacts.env_renames import plan
 from nself_tasks.artifacts.finding import Change, Evidence, Finding, Kind
 
@@ -43,12 +50,19 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
     if not is_v1:
         for made in templates:
             yield from _noted(made)
-    if is_v1 or _was_v1(evidence):
-        made = plan(live, orders(live), used)
-        undecided = settle(made)
-        yield from findings.to_decide(made, undecided)
+    if is_v1 and broken_line(evidence):
+        # The files say what they say together: none of them can be dealt with before.
+        yield from _unreadable(evidence, live)
+    elif is_v1 or (left := _left_undecided(evidence)):
+        made, shapes = _planned(evidence, live)
+        yield from to_decide(
+            made, shapes if is_v1 else {k: shapes[k] for k in left & shapes.keys()}
+        )
         if is_v1:
             yield from _fixes(made)
+            for name, file in live.items():
+                yield from to_ask(name, file)
+            yield from findings.kept_from_git(evidence, made)
             yield from _unreadable(evidence, live)
             for single in templates:
                 yield from findings.old_keys(single, next(iter(single.files)))
@@ -61,9 +75,33 @@ def becoming(evidence: Evidence) -> tuple[list[Finding], frozenset[str]]:
     """
     files = env_files(evidence)
     live = {name: file for name, file in files.items() if role(name) in ("live", "ai")}
-    made = plan(live, orders(live), used_by_compose(evidence))
-    undecided = frozenset(settle(made))
+    made, shapes = _planned(evidence, live)
+    undecided = frozenset(shapes)
     return list(_fixes(made)), undecided | dependents(made, undecided)
+
+
+def undecided(evidence: Evidence) -> frozenset[str]:
+    """Give the keys of a v1 project's env files that a person has to decide."""
+    if broken_line(evidence):
+        return frozenset()
+    live = {n: file for n, file in env_files(evidence).items() if role(n) in ("live", "ai")}
+    return frozenset(_planned(evidence, live)[1])
+
+
+def _planned(evidence: Evidence, live: Mapping[str, EnvFile]) -> tuple[Plan, Undecided]:
+    readers, used = orders(live), used_by_compose(evidence)
+    files = written_out(live, readers)
+    made = plan(files, readers, used)
+    undecided = settle(made)
+    referred = used_by_values(entries(files.values())) - used
+    if freed := referred - used_by_values(made.entries()):
+        # An old key to which only values have referred that are written out now is like any other.
+        again = plan(files, readers, used, freed)
+        left = settle(again)
+        if left.keys() <= undecided.keys() and not freed & used_by_values(again.entries()):
+            made, undecided = again, left
+    carry(made, evidence)
+    return made, undecided
 
 
 def orders(files: Mapping[str, EnvFile]) -> Orders:
@@ -81,12 +119,19 @@ def _is_v1(evidence: Evidence) -> bool:
     return registry.era(f for kind in others for f in kind.detect(evidence)) == "v1"
 
 
-def _was_v1(evidence: Evidence) -> bool:
+def _left_undecided(evidence: Evidence) -> frozenset[str]:
+    """Give the keys that were undecided when the project was upgraded: they may still be.
+
+    The compose file says them, which travels by git; once a build has made it anew, our record.
+    """
+    marked = undecided_at_upgrade(evidence.text("docker-compose.yml"))
+    if marked is not None:
+        return marked
     try:
         state = json.loads(evidence.text(STATE) or "null")
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(state, dict) and str(state.get("era", "")).startswith("v1")
+        return frozenset(map(str, state["undecided"])) if isinstance(state, dict) else frozenset()
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return frozenset()
 
 
 def _fixes(made: Plan) -> Iterator[Finding]:
@@ -97,6 +142,7 @@ def _fixes(made: Plan) -> Iterator[Finding]:
                 yield _ai_file()
         else:
             yield from findings.old_keys(made, name)
+            yield from findings.spelled_out(made, name)
     for name in sorted(made.added):
         yield from findings.taken_up(made, name)
 

@@ -15,6 +15,7 @@ from nself_tasks.artifacts.env_edits import Decision
 from nself_tasks.artifacts.env_files import AI, BASE, DEV, LOCAL, SECRETS, Setting
 from nself_tasks.artifacts.env_keys import AI_KEYS
 from nself_tasks.artifacts.env_plan import Plan
+from nself_tasks.artifacts.env_references import References
 from nself_tasks.rewriting.expansion import references
 
 Shape = Literal["dev-leak", "local-wins", "secret-differs"]
@@ -22,6 +23,7 @@ Undecided = dict[str, Shape]
 
 MOVED = "nself v2 reads .env first, where v1 read it last: these keep their values"
 KEPT = "nself v1 took these values from another file: each environment keeps its own"
+MADE_UP = "nself v1 had these in files that it wrote itself, and v2 does not read those"
 FROM_AI = "nself v2 reads no .env.ai: from there"
 
 _ROUNDS = 4
@@ -34,14 +36,14 @@ def settle(made: Plan) -> Undecided:
     for _ in range(_ROUNDS):
         later, wanted = made.resolved("v2"), _wanted(made)
         differing = _differing(made, undecided, later)
-        places = _places(made) if differing else {}
+        if not differing:
+            break
+        places, refer = _places(made), References(made.entries())
         for key, environments in differing.items():
             new = {name: later[name].get(key) for name in environments}
             old = {name: found.get(key) for name, found in wanted.items()}
-            if shape := _settle_key(made, key, old, new, places):
+            if shape := _settle_key(made, key, old, new, (places, refer)):
                 undecided[key] = shape
-        if not differing:
-            break
     left = _differing(made, undecided, made.resolved("v2"))
     return undecided | dict.fromkeys(left, "secret-differs")
 
@@ -71,7 +73,9 @@ def _differing(
     for name, target in made.targets.items():
         for key in sorted((target.keys() | now[name].keys() | later[name].keys()) - passed):
             wanted, both = target.get(key), (now[name].get(key), later[name].get(key))
-            if not all(equal(key, wanted, setting) for setting in both):
+            # What is nothing in v2 stands in no file: only v2's own order can tell it.
+            seen = both[1:] if wanted is None and key in made.words.partial else both
+            if not all(equal(key, wanted, setting) for setting in seen):
                 found.setdefault(key, []).append(name)
     return found
 
@@ -108,15 +112,22 @@ _Settings = Mapping[str, Setting | None]
 
 
 def _settle_key(
-    made: Plan, key: str, old: _Settings, new: _Settings, places: _Places
+    made: Plan, key: str, old: _Settings, new: _Settings, about: tuple[_Places, References]
 ) -> Shape | None:
     """Write the old value where v2 finds it, or say why that is not ours to do."""
-    for environment, setting in new.items():
-        if shape := _shape(old[environment], setting, environment):
-            return shape
+    places, refer = about
     olds = [setting for setting in old.values() if setting is not None]
     alike = len(olds) == len(old) and all(equal(key, olds[0], other) for other in olds)
-    if any(is_secret(key, setting) for setting in olds):
+    secret = any(is_secret(key, setting) for setting in olds) or refer.reveal(key, None)
+    # Where it wins as before, what it refers to is what v2 does not find.
+    stays = any(s and not s.inherits and s.file == _file(old[e]) for e, s in new.items())
+    if stays and any(s and s.file == LOCAL for s in new.values()):
+        return "local-wins"
+    if not stays:
+        for environment, setting in new.items():
+            if shape := _shape(old[environment], setting, environment):
+                return shape
+    if secret:
         return None if alike and _put(made, SECRETS, key, olds[0], places) else "secret-differs"
     if alike and any(setting.file == BASE for setting in olds):
         return None if _put(made, LOCAL, key, olds[0], places) else "local-wins"
@@ -127,6 +138,10 @@ def _settle_key(
         if value is None or not _put(made, f".env.{environment}", key, value, places):
             return "secret-differs"
     return None
+
+
+def _file(setting: Setting | None) -> str | None:
+    return setting.file if setting else None
 
 
 def _shape(old: Setting | None, new: Setting | None, environment: str) -> Shape | None:

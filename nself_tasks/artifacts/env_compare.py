@@ -5,7 +5,7 @@ from __future__ import annotations
 from nself_tasks.artifacts.env_files import SECRETS, Setting
 from nself_tasks.artifacts.env_keys import DEFAULTS
 from nself_tasks.artifacts.env_values import Value
-from nself_tasks.secrets import is_secret_name, mask_url
+from nself_tasks.secrets import is_secret_key, mask_url
 
 
 def equal(key: str, one: Setting | None, other: Setting | None) -> bool:
@@ -16,7 +16,7 @@ def equal(key: str, one: Setting | None, other: Setting | None) -> bool:
 def is_secret(key: str, setting: Setting) -> bool:
     """Tell whether a setting must not stand in a file that people may commit."""
     text = setting.value.text if setting.value else ""
-    return is_secret_name(key) or setting.file == SECRETS or mask_url(text) != text
+    return is_secret_key(key) or setting.file == SECRETS or mask_url(text) != text
 
 
 def _meant(key: str, setting: Setting | None) -> tuple[Value | None, bool]:

@@ -33,6 +33,9 @@ KEEP = Decision()
 def edits_of(file: EnvFile, decisions: Sequence[Decision]) -> Iterator[Edit]:
     """Give the edits of a file's assignments, in its order."""
     for assignment, decision in zip(file.assignments, decisions, strict=True):
+        spelled = file.spelled.get(assignment.key_span[0])
+        if spelled and decision.action in ("keep", "copy"):
+            yield Edit(*assignment.value_span, spelled.written)
         match decision.action:
             case "rename":
                 yield from _rename(file, assignment, decision.pairs)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
+from nself_tasks.artifacts.compose_references import compose_files, handed_over, names_in
 from nself_tasks.artifacts.env_values import Value
 from nself_tasks.artifacts.finding import Evidence
 from nself_tasks.errors import Problem
@@ -47,11 +48,6 @@ _NO_ENVIRONMENTS = frozenset(
 )
 """`.env.<name>` files that nself reads in no environment; the generated ones are leftovers."""
 
-_PASSED_ON = re.compile(
-    r"""^[ \t]*(?:-[ \t]*["']?(\w+)["']?|["']?(\w+)["']?:)[ \t]*\r?$""", re.MULTILINE
-)
-"""`- KEY` and `KEY:` without a value: Compose hands the variable of that name on."""
-
 
 def role(name: str) -> Role:
     """Say what an env file of that name is to nself."""
@@ -81,6 +77,8 @@ class EnvFile:
     assignments: tuple[dotenv.Assignment, ...]
     broken: Problem | None
     """The first line that means nothing: such a file is never written to."""
+    spelled: Mapping[int, Value] = field(default_factory=dict)
+    """By where its key stands: what an assignment's value is to be, without its variables."""
 
     @classmethod
     def read(cls, name: str, text: str) -> EnvFile:
@@ -92,6 +90,8 @@ class EnvFile:
 
     def value(self, assignment: dotenv.Assignment) -> Value | None:
         """Give an assignment's value; None for a bare key."""
+        if found := self.spelled.get(assignment.key_span[0]):
+            return found
         return None if assignment.value is None else Value.of(assignment, self.text)
 
 
@@ -152,21 +152,34 @@ def is_env_path(path: PurePosixPath) -> bool:
 
 
 def used_by_compose(evidence: Evidence) -> frozenset[str]:
-    """Give the names that the project's compose files take from the environment."""
-    names: set[str] = set()
-    for path, text in evidence.texts.items():
-        if len(path.parts) == 1 and path.suffix in (".yml", ".yaml"):
-            names.update(references(text))
-            names.update(match[1] or match[2] for match in _PASSED_ON.finditer(text))
+    """Give the names that the project's compose files take from the environment.
+
+    A container that gets a whole env file may read any key of it.
+    """
+    names = {name for text in compose_files(evidence).values() for name in names_in(text)}
+    whole = handed_over(evidence)
+    for name, file in env_files(evidence).items():
+        if role(name) != "other" and (whole is None or name in whole):
+            names.update(assignment.key for assignment in file.assignments)
     return frozenset(names)
 
 
+def broken_line(evidence: Evidence) -> str | None:
+    """Say which line of a live env file means nothing, if one does: what the files say together
+    cannot be told before it is mended."""
+    for name, file in env_files(evidence).items():
+        if file.broken and role(name) in ("live", "ai"):
+            return f"line {file.broken.line} of `{name}` is no setting"
+    return None
+
+
 def used_by_values(found: Entries) -> frozenset[str]:
-    """Give the names that the values themselves refer to."""
+    """Give the names that the values of other keys refer to."""
     return frozenset(
         name
         for pairs in found.values()
-        for _, value in pairs
+        for key, value in pairs
         if value is not None and not value.literal
         for name in references(value.text)
+        if name != key
     )

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from nself_tasks.artifacts.env_cascade import FROM_AI, KEPT, MOVED, Shape, Undecided, dependents
-from nself_tasks.artifacts.env_edits import appended, edits_of
-from nself_tasks.artifacts.env_files import AI, DEV, LOCAL, SECRETS, EnvFile
+from nself_tasks.artifacts.compose_project import COMPUTED
+from nself_tasks.artifacts.env_cascade import (
+    FROM_AI,
+    KEPT,
+    MADE_UP,
+    MOVED,
+)
+from nself_tasks.artifacts.env_edits import Decision, appended, edits_of
+from nself_tasks.artifacts.env_files import AI, LOCAL, SECRETS, EnvFile
 from nself_tasks.artifacts.env_plan import Plan
-from nself_tasks.artifacts.finding import Change, Finding, Status
+from nself_tasks.artifacts.finding import Change, Evidence, Finding, Status
+from nself_tasks.rewriting.dotenv import Assignment
+from nself_tasks.rewriting.edits import Edit
 
 PRIVATE = 0o600
+GITIGNORE = ".gitignore"
 SHOWN = 6
 """Names that a note lists before it only counts; what a person must decide is listed whole."""
 
 _WORDS = {"rename": "rename", "copy": "add the new name below", "drop": "turn into a comment"}
-SHAPES: dict[Shape, tuple[str, str, str]] = {
-    "dev-leak": (
-        DEV,
-        "v1 read `.env.dev` in the other environments too, v2 reads it in dev only",
-        "write those that are needed into `.env.staging` or `.env.prod`",
-    ),
-    "local-wins": (
-        LOCAL,
-        "v2 reads this personal file last and in every environment",
-        "decide which value holds and delete the other one",
-    ),
-    "secret-differs": (
-        SECRETS,
-        "v1 read `.env.secrets` in prod only, v2 reads it in every environment",
-        "decide which value of the secret each environment gets",
-    ),
-}
 
 
 def old_keys(made: Plan, name: str) -> Iterator[Finding]:
@@ -51,10 +44,39 @@ def old_keys(made: Plan, name: str) -> Iterator[Finding]:
         "env-keys",
         name,
         "migrate",
-        f"{_count(names, 'deprecated key')} found: {_listed(names, SHOWN)}",
+        f"{counted(names, 'deprecated key')} found: {listed(names, SHOWN)}",
         ", ".join(done),
         line=decided[0][0].line,
-        changes=(Change(PurePosixPath(name), tuple(edits_of(file, made.decisions[name]))),),
+        changes=(Change(PurePosixPath(name), tuple(_edits(file, decided))),),
+    )
+
+
+def _edits(file: EnvFile, decided: list[tuple[Assignment, Decision]]) -> Iterator[Edit]:
+    return edits_of(
+        replace(file, assignments=tuple(a for a, _ in decided)), [d for _, d in decided]
+    )
+
+
+def spelled_out(made: Plan, name: str) -> Iterator[Finding]:
+    """Give the finding about values whose variables v2 would not find."""
+    file = made.files[name]
+    decided = [
+        pair
+        for pair in zip(file.assignments, made.decisions[name], strict=True)
+        if pair[1].action == "keep" and pair[0].key_span[0] in file.spelled
+    ]
+    if not decided:
+        return
+    names = [assignment.key for assignment, _ in decided]
+    yield finding(
+        "env-references",
+        name,
+        "migrate",
+        "v2 looks for what a value refers to in the lines above it, in the same file:"
+        f" {counted(names, 'key')} would change: {listed(names, SHOWN)}",
+        "write the values of today out",
+        line=decided[0][0].line,
+        changes=(Change(PurePosixPath(name), tuple(_edits(file, decided))),),
     )
 
 
@@ -65,38 +87,56 @@ def taken_up(made: Plan, name: str) -> Iterator[Finding]:
         return
     text = made.files[name].text if name in made.files else ""
     from_ai = [pair for pair in added if pair[1].file == AI]
-    rest = [pair for pair in added if pair[1].file != AI]
+    made_up = [pair for pair in added if pair[1].file in COMPUTED]
+    rest = [pair for pair in added if pair[1].file not in (AI, *COMPUTED)]
     note = MOVED if name in (SECRETS, LOCAL) else KEPT
-    edits = [
-        appended(text, words, part) for words, part in ((FROM_AI, from_ai), (note, rest)) if part
-    ]
-    names = [key for key, _ in added]
+    parts = ((FROM_AI, from_ai), (note, rest), (MADE_UP, made_up))
+    edits = [appended(text, words, part) for words, part in parts if part]
+    ordered = [key for key, _ in (*from_ai, *rest)]
+    said = (
+        f"v2 reads the env files in another order: {counted(ordered, 'key')} would change:"
+        f" {listed(ordered, SHOWN)}"
+    )
+    computed = f"v1's build made up what no env file says: {listed([k for k, _ in made_up], SHOWN)}"
     yield finding(
-        "env-order",
+        "env-order" if ordered else "env-computed-value",
         name,
         "migrate",
-        f"v2 reads the env files in another order: {_count(names, 'key')} would change:"
-        f" {_listed(names, SHOWN)}",
+        "; ".join([said] * bool(ordered) + [computed] * bool(made_up)),
         "write the values of today here",
-        changes=(Change(PurePosixPath(name), tuple(edits), PRIVATE if name == SECRETS else None),),
+        changes=(
+            Change(
+                PurePosixPath(name),
+                tuple(edits),
+                PRIVATE if name == SECRETS else None,
+                private_as=tuple(sorted({PurePosixPath(pair[1].file) for pair in added})),
+            ),
+        ),
     )
 
 
-def to_decide(made: Plan, undecided: Undecided) -> Iterator[Finding]:
-    """Give one finding for each shape that a person must decide, with every key."""
-    for shape, (path, why, action) in SHAPES.items():
-        names = [key for key, found in undecided.items() if found == shape]
-        if not names:
-            continue
-        also = sorted(dependents(made, names) - undecided.keys())
-        beside = f" (in use by {_listed(also, len(also))})" if also else ""
-        yield finding(
-            f"env-{shape}",
-            path,
-            "manual",
-            f"{why}: {_count(names, 'key')} would change: {_listed(names, len(names))}{beside}",
-            action,
-        )
+def kept_from_git(evidence: Evidence, made: Plan) -> Iterator[Finding]:
+    """Give the finding about new files that git would pick up with the secrets in them."""
+    names = sorted(evidence.exposed & made.added.keys() - made.files.keys())
+    if not names:
+        return
+    what = f"git would pick up {' and '.join(f'`{n}`' for n in names)}, which the upgrade makes"
+    text = evidence.text(GITIGNORE)
+    if text is None and PurePosixPath(GITIGNORE) in evidence.files:
+        yield finding("env-gitignore", GITIGNORE, "manual", what, "it cannot be read: see to that")
+        return
+    text = text or ""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = "".join(f"/{name}{newline}" for name in names)
+    start = newline if text and not text.endswith("\n") else ""
+    yield finding(
+        "env-gitignore",
+        GITIGNORE,
+        "migrate",
+        what,
+        "add a line for each",
+        changes=(Change(PurePosixPath(GITIGNORE), (Edit(len(text), len(text), start + lines),)),),
+    )
 
 
 def unreadable(file: EnvFile) -> Iterator[Finding]:
@@ -127,12 +167,14 @@ def finding(
     return Finding(rule, "env", path, line, status, message, action, changes=changes)
 
 
-def _count(names: Iterable[str], what: str) -> str:
+def counted(names: Iterable[str], what: str) -> str:
+    """Give how many different names there are."""
     count = len(set(names))
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _listed(names: Iterable[str], most: int) -> str:
+def listed(names: Iterable[str], most: int) -> str:
+    """Give the different names, and how many more than `most`."""
     unique = list(dict.fromkeys(names))
     more = len(unique) - most
     return ", ".join(unique[:most]) + (f" and {more} more" if more > 0 else "")

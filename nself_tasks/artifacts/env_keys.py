@@ -1,7 +1,6 @@
 """What became of the keys of v1 env files, as data: renamed and removed ones.
 
-Not here, on purpose: HASURA_VERSION (v2 still reads it); ADMIN_ENABLED (v2's own `init` writes it,
-nothing reads it); AUTH_<PROVIDER>_CLIENT_ID (the sources name two different successors).
+Not here, on purpose: HASURA_VERSION, which v2 still reads.
 """
 
 from __future__ import annotations
@@ -80,6 +79,15 @@ FAMILIES: tuple[tuple[re.Pattern[str], str, Conversion], ...] = (
     (re.compile(r"PLUGIN_([A-Z]\w*)"), r"NSELF_PLUGIN_\1", "switch"),
 )
 
+ASKED = (
+    (re.compile(r"ADMIN_ENABLED"), "NSELF_ADMIN_ENABLED"),
+    (
+        re.compile(r"AUTH_(?!PROVIDER_)([A-Z]+)_(CLIENT_ID|CLIENT_SECRET)"),
+        r"AUTH_PROVIDER_\1_\2 or \1_OAUTH_\2",
+    ),
+)
+"""Keys that v2 does not read, and of which its sources do not say for sure what took over."""
+
 TOGETHER = (
     ("BACKUP_S3_ACCESS_KEY", "BACKUP_S3_SECRET_KEY"),
     ("BACKUP_ACCESS_KEY", "BACKUP_SECRET_KEY"),
@@ -124,6 +132,11 @@ AI_KEYS = frozenset(
     }
 )
 """Were in `.env.ai`; v2 reads them from `.env.secrets` in every environment."""
+
+
+def successor(key: str) -> str | None:
+    """Give what a person may mean by a key that v2 does not read and nobody can rename for them."""
+    return next((m.expand(new) for old, new in ASKED if (m := old.fullmatch(key))), None)
 
 
 def renamed(key: str) -> Renamed | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from nself_tasks.artifacts.env_edits import Decision
-from nself_tasks.artifacts.env_files import EnvFile, Setting, settings
+from nself_tasks.artifacts.env_files import EnvFile, Setting
+from nself_tasks.artifacts.env_spelled import spelled
 from nself_tasks.artifacts.env_values import Value
 from nself_tasks.artifacts.env_vocabulary import Vocabulary
 
@@ -49,9 +50,9 @@ class Plan:
                 yield key, None
 
     def resolved(self, era: Literal["v1", "v2"]) -> dict[str, dict[str, Setting]]:
-        """Give what every environment will resolve to in the order of v1 or of v2."""
+        """Give what every environment will resolve to in v1 or in v2, variables spelled out."""
         found, number = self.entries(), ("v1", "v2").index(era)
-        return {name: settings(found, both[number]) for name, both in self.orders.items()}
+        return {name: spelled(found, both[number], era) for name, both in self.orders.items()}
 
     def add(self, name: str, key: str, setting: Setting) -> None:
         """Set a key at the end of a file."""

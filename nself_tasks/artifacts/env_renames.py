@@ -12,17 +12,28 @@ from functools import partial
 
 from nself_tasks.artifacts.env_compare import equal, is_secret
 from nself_tasks.artifacts.env_edits import KEEP, Decision
-from nself_tasks.artifacts.env_files import DEV, EnvFile, Setting, entries, settings, used_by_values
+from nself_tasks.artifacts.env_files import DEV, EnvFile, Setting, entries, used_by_values
 from nself_tasks.artifacts.env_keys import COMPANIONS, revalued
 from nself_tasks.artifacts.env_plan import Orders, Plan
+from nself_tasks.artifacts.env_removed_keys import removed
+from nself_tasks.artifacts.env_spelled import spelled
 from nself_tasks.artifacts.env_values import plain
 from nself_tasks.artifacts.env_vocabulary import Vocabulary, vocabulary
 from nself_tasks.rewriting.dotenv import Assignment
 
+NEVER_USED = "nself v1 never used this: another file had another value"
+_NONE: frozenset[str] = frozenset()
 
-def plan(files: Mapping[str, EnvFile], orders: Orders, used: frozenset[str]) -> Plan:
-    """Decide about the old keys; `used` are the names that compose files refer to."""
-    needed = used | used_by_values(entries(files.values()))
+
+def plan(
+    files: Mapping[str, EnvFile],
+    orders: Orders,
+    used: frozenset[str],
+    unused: frozenset[str] = _NONE,
+) -> Plan:
+    """Decide about the old keys; `used` are the names that compose files refer to, `unused` those
+    that no value will refer to any more."""
+    needed = used | (used_by_values(entries(files.values())) - unused)
     while True:
         made = _planned(files, orders, needed)
         # What only a value refers to that is now a comment is needed no more.
@@ -35,9 +46,10 @@ def plan(files: Mapping[str, EnvFile], orders: Orders, used: frozenset[str]) -> 
 
 
 def _planned(files: Mapping[str, EnvFile], orders: Orders, needed: frozenset[str]) -> Plan:
-    words = vocabulary(files.values(), needed)
     found = entries(files.values())
-    before = {name: settings(found, v1) for name, (v1, _) in orders.items()}
+    before = {name: spelled(found, v1, "v1") for name, (v1, _) in orders.items()}
+    winners = {(key, setting.file) for now in before.values() for key, setting in now.items()}
+    words = vocabulary(files.values(), needed, winners)
     first = {
         name: [_first(file, a, words) for a in file.assignments] for name, file in files.items()
     }
@@ -95,6 +107,11 @@ def _rename(
                 continue
             old, rivals = assignment.key, stronger[assignment.key]
             pairs = made.words.pairs(old, value)
+            if not pairs:
+                unread = removed(old)
+                why = f"nself v2 does not read {old}: {unread}" if unread else NEVER_USED
+                made.decisions[name][number] = Decision("drop", why=why)
+                continue
             readers = [now for e, now in before.items() if name in made.orders[e][0]]
             beaten = here & rivals or (readers and all(now.keys() & rivals for now in readers))
             also = [pair for pair in pairs[1:] if not alone and pair[0] not in here]
@@ -166,5 +183,7 @@ def _changed(made: Plan, groups: _Groups) -> dict[str, set[str]]:
             not equal(key, target.get(key), resolved[name].get(key))
             for name, target in made.targets.items()
             for key in _keys(new)
+            # What is nothing in v2 stands in no file: v1's order passes over it.
+            if key in target or key not in made.words.partial
         )
     }

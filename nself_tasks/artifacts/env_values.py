@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeGuard
 
 from nself_tasks.rewriting.dotenv import Assignment
 
 Conversion = Literal[
-    "same", "jwt", "seconds", "environment", "meilisearch", "typesense", "switch", "no_ssl"
+    "same",
+    "jwt",
+    "seconds",
+    "environment",
+    "meilisearch",
+    "typesense",
+    "switch",
+    "no_ssl",
+    "services",
 ]
 """How a value changes with its key."""
 
@@ -58,6 +67,16 @@ def plain(text: str) -> Value:
     return Value(text, False, text if _PLAIN.fullmatch(text) else f"'{text}'")
 
 
+def quoted(text: str) -> str | None:
+    """Give the text as every reader of env files takes it, its dollars as dollars; None where
+    there is no such way."""
+    if _PLAIN.fullmatch(text):
+        return text
+    if "'" not in text and not text.endswith("\\"):
+        return f"'{text}'"
+    return None if set(text) & set('"\\$`\n') else f'"{text}"'
+
+
 Pairs = tuple[tuple[str, Value], ...]
 
 
@@ -80,6 +99,28 @@ def converted(new: str, conversion: Conversion, value: Value) -> Pairs | None:
             return _seconds(new, value)
         case "jwt":
             return _jwt(new, value)
+        case "services":
+            return tuple(_services(text)) or None
+
+
+_SERVICE = re.compile(r"([a-z0-9][a-z0-9_-]*):([a-z0-9][a-z0-9-]*)(?::([A-Za-z0-9.-]+))?", re.I)
+_MOST_SERVICES = 10
+_FIRST_PORT = 8000
+
+
+def service_names(text: str) -> tuple[str, ...]:
+    """Give the names in CUSTOM_SERVICES, in its order; none where one of them is unclear."""
+    found = [_SERVICE.fullmatch(item.strip()) for item in text.split(",")]
+    names = tuple(match[1] for match in found if match)
+    return names if len(names) == len(found) <= _MOST_SERVICES else ()
+
+
+def _services(text: str) -> Iterator[tuple[str, Value]]:
+    """`api:js:api` is `CS_1=api:js:8000:api`: v1 counted ports from 8000, a route was the name."""
+    for number, name in enumerate(service_names(text)):
+        match = _SERVICE.fullmatch(text.split(",")[number].strip())
+        language, route = (match[2], match[3] or name) if match else ("", name)
+        yield f"CS_{number + 1}", plain(f"{name}:{language}:{_FIRST_PORT + number}:{route}")
 
 
 def _seconds(new: str, value: Value) -> Pairs | None:

@@ -41,15 +41,17 @@ def _of_compose(text: str, *, doubtful: bool) -> Era | None:
     header, signal = signals.v2_header(lines), signals.v1_signal(lines)
     if signal and not header:
         return "v1"
+    # Upgraded on another machine: whether this one is v1 still, its own files say.
+    as_v2: Era | None = "v2" if signals.undecided_at_upgrade(text) is None else None
     if not signal and "./nginx/ssl" not in text and not (header and doubtful):
-        return "v2" if header else None
+        return as_v2 if header else None
     from nself_tasks.rewriting import yaml_spans
 
     root = yaml_spans.read(text)
     if isinstance(root, Problem):
         return "v1" if signal else None
     if header and signals.has_v2_body(root):
-        return "v2"
+        return as_v2
     return "v1" if signal or signals.e1_prefix(root) else None
 
 

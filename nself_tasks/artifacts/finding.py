@@ -28,6 +28,8 @@ class Change:
     """The file goes into the backup, because v2 would trip over it."""
     moved_from: PurePosixPath | None = None
     """A new file in the place of another: it gets its mode, and without edits its bytes."""
+    private_as: tuple[PurePosixPath, ...] = ()
+    """Files whose values it takes up: nobody may read them here who may not read them there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Evidence:
     scope: Scope = "project"
     unread: Mapping[PurePosixPath, str] = field(default_factory=dict)
     """Files and folders that are there and could not be read, and why."""
+    exposed: frozenset[str] = frozenset()
+    """Names of env files with secrets that git would pick up if they were made."""
 
     def text(self, path: str) -> str | None:
         """Give a file's text, or None."""
@@ -84,3 +88,5 @@ class Kind:
     reads: tuple[str, ...]
     """Globs of the files whose text matters."""
     detect: Callable[[Evidence], Iterable[Finding]]
+    follows: Callable[[PurePosixPath, str], Iterable[PurePosixPath]] | None = None
+    """Gives the files that a text that was read leads to: they are read as well."""

@@ -12,6 +12,8 @@ from pathlib import PurePosixPath
 
 from nself_tasks.artifacts import compose
 from nself_tasks.artifacts.compose_outcome import is_ours, outcome, stays_v1
+from nself_tasks.artifacts.compose_references import handed_over
+from nself_tasks.artifacts.compose_signals import undecided_at_upgrade
 from nself_tasks.artifacts.era import OLD_VERSION
 from nself_tasks.artifacts.finding import Change, Evidence, Finding, Kind, Status
 from nself_tasks.rewriting import dotenv
@@ -74,14 +76,21 @@ def _generated_env(evidence: Evidence) -> Iterator[Finding]:
     # The Go CLI writes a `.env.computed` as well: only a v1 project's is v1's.
     is_v1 = bool(found) and found[0].is_v1
     old = OLD_VERSION.match((evidence.text(".nself/build-version") or "").strip()) is not None
+    elsewhere = undecided_at_upgrade(evidence.text("docker-compose.yml")) is not None
+    of_v1 = is_v1 or (old and (elsewhere or not is_ours(found)))
+    handed = handed_over(evidence)
     for name, what in (
         (".env.runtime", "written by v1's start" if _RUNTIME.match(runtime) else None),
         (".env.computed", "written by v1's build" if _COMPUTED.match(computed) else None),
     ):
-        if what is None or not (name == ".env.runtime" or is_v1 or (old and not is_ours(found))):
+        if what is None or not (name == ".env.runtime" or of_v1):
             continue
         rule = f"{name.removeprefix('.').replace('.', '-')}"
-        if stays_v1(found):
+        if handed is None or name in handed:
+            action = "v2 does not write it: give that container another file, then delete this one"
+            what = f"{what}, and a container gets it whole (`env_file`)"
+            yield _finding(rule, name, what, action, status="manual", line=1)
+        elif stays_v1(found):
             action = "left, as `docker-compose.yml` still needs it"
             yield _finding(rule, name, what, action, status="keep", line=1)
         else:
@@ -145,4 +154,5 @@ KIND = Kind(
     ),
     reads=(".nself/build-version", *compose.KIND.reads),
     detect=detect,
+    follows=compose.KIND.follows,
 )

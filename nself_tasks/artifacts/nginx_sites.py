@@ -35,7 +35,7 @@ def site_steps(file: ConfFile, around: Setting) -> Iterator[Step]:
             "looked up for every request, so that it still answers when a container is made anew",
             tuple(edit for _, edits, _ in passes for edit in edits),
         )
-    yield from _unused(file, pooled)
+    yield from _unused(file, pooled, around)
     if file.origin == "v1":
         yield from _connection(file, around)
         yield from server_name_steps(file)
@@ -80,24 +80,34 @@ def _passes(
         return
     for directive, parent in file.all():
         match = _literal(directive)
-        if match is None or parent is None or match["host"] in held or not _is_plain(parent):
+        if match is None or parent is None or match["host"] in held:
+            continue
+        # With a variable in it the path is what the service gets as it is, with any host.
+        is_whole = "$" in (match["path"] or "")
+        if not (parent.name == "location" if is_whole else _is_plain(parent)):
             continue
         host, _, port = pooled.get(match["host"], match["host"]).partition(":")
         port = (match["port"] or "").removeprefix(":") or port
         host = _renamed(host, around)
         path = match["path"]
-        # A path is put in the place of the location's; with a variable it would replace it all.
-        if not around.reaches(host) or (path and not _is_same(parent, path)):
+        # Another path is put in the place of the location's; after a variable it would replace all.
+        if not around.reaches(host) or not (is_whole or not path or _is_same(parent, path)):
             continue
         target = f"{host}:{port}" if port else host
         variable = f"$up_up_{re.sub(r'[^a-z0-9]', '_', host.lower())}"
         lines = [f"set {variable} {match['scheme']}{target};"]
         if around.needs_own_resolver and not _has_resolver(file, parent):
             lines.insert(0, RESOLVER_LINE)
-        gap = _gap(file.text, directive.start)
+        # A `set` after a rewrite may not be carried out: the first directive is.
+        at = min(d.start for d in parent.block or ()) if is_whole else directive.start
+        gap = _gap(file.text, at)
+        start, end = directive.args[0].start, directive.args[0].end
+        if is_whole:
+            start = file.text.index(match["scheme"], start, end)
+            end = start + match.start("path")
         edits = (
-            Edit(directive.start, directive.start, "".join(f"{line}{gap}" for line in lines)),
-            Edit(directive.args[0].start, directive.args[0].end, variable),
+            Edit(at, at, "".join(f"{line}{gap}" for line in lines)),
+            Edit(start, end, variable),
         )
         yield directive, edits, target
 
@@ -137,8 +147,21 @@ def _gap(text: str, at: int) -> str:
     return newline(text) + indent if not indent.strip() else " "
 
 
-def _unused(file: ConfFile, pooled: Mapping[str, str]) -> Iterator[Step]:
-    blocks = [d for d in file.tree if d.name == "upstream" and d.args[0].value in pooled]
+def _still_used(file: ConfFile, around: Setting, pooled: Mapping[str, str]) -> set[str]:
+    """Give the hosts of the generated files' `proxy_pass` lines that stay as they are."""
+    found: set[str] = set()
+    for each in (*(f for f in around.files.values() if f.origin != "hand"), file):
+        done = {directive for directive, _, _ in _passes(each, around, pooled)}
+        stay = (_literal(d) for d, _ in each.all() if d not in done)
+        found.update(match["host"] for match in stay if match)
+    return found
+
+
+def _unused(file: ConfFile, pooled: Mapping[str, str], around: Setting) -> Iterator[Step]:
+    names = {d.args[0].value for d in file.tree if d.name == "upstream"} & pooled.keys()
+    if names:
+        names -= _still_used(file, around, pooled)
+    blocks = [d for d in file.tree if d.name == "upstream" and d.args[0].value in names]
     if blocks:
         yield Step(
             "nginx-upstream",

@@ -38,8 +38,10 @@ def read(text: str) -> Any | Problem:
 
 
 def write(value: object, *, like: str) -> str:
-    """Give the JSON as the real converter writes it, with the line endings of another text."""
-    written = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    """Give the JSON as the real converter writes it, with the line ends of another text."""
+    written = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+    if like.endswith("\n"):
+        written += "\n"
     return written.replace("\n", "\r\n") if "\r\n" in like else written
 
 

@@ -21,6 +21,8 @@ class Upgraded:
     """Permission bits that it must have; None keeps them as they are."""
     moved_from: PurePosixPath | None = None
     """The file in whose place it comes: its mode, and its bytes where there is no text."""
+    private_as: tuple[PurePosixPath, ...] = ()
+    """Files that it must be as private as."""
 
 
 def upgraded(evidence: Evidence, findings: Iterable[Finding]) -> Mapping[PurePosixPath, Upgraded]:
@@ -29,7 +31,9 @@ def upgraded(evidence: Evidence, findings: Iterable[Finding]) -> Mapping[PurePos
     modes: dict[PurePosixPath, int | None] = {}
     moved: set[PurePosixPath] = set()
     sources: dict[PurePosixPath, PurePosixPath] = {}
+    private: dict[PurePosixPath, tuple[PurePosixPath, ...]] = {}
     for change in (change for finding in findings for change in finding.changes):
+        private[change.path] = private.get(change.path, ()) + change.private_as
         edits.setdefault(change.path, []).extend(change.edits)
         modes[change.path] = change.mode if change.mode is not None else modes.get(change.path)
         if change.moved_away:
@@ -44,6 +48,7 @@ def upgraded(evidence: Evidence, findings: Iterable[Finding]) -> Mapping[PurePos
             else apply(evidence.text(str(path)) or "", wanted),
             modes[path],
             sources.get(path),
+            private[path],
         )
         for path, wanted in edits.items()
     }

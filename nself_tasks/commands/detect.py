@@ -10,6 +10,7 @@ from typing import Any
 from nself_tasks import acceptance
 from nself_tasks.artifacts import registry
 from nself_tasks.artifacts.finding import Finding
+from nself_tasks.errors import InputError
 from nself_tasks.evidence import artifact_findings
 from nself_tasks.intent import intent_path, readable_intent, state_path
 from nself_tasks.model import Message, Report
@@ -72,6 +73,16 @@ def detect(
     if project.scope == "plugins":
         data["plugins_dir"] = str(project.root)
     return Report("detect", FOUND_V1 if strict and left else 0, data, _messages(v1))
+
+
+def left_to_decide(settings: Settings) -> int:
+    """Count the artifacts that are still v1 and that nobody accepts: after a run, a person's."""
+    try:
+        data = detect(settings).data
+    except InputError:
+        # What is accepted cannot be read: `detect` says so, a run that is done does not fail.
+        return sum(finding.is_v1 for finding in artifact_findings(settings.project))
+    return int(data["v1"]) - int(data["accepted"])
 
 
 def _accepted(

@@ -77,7 +77,8 @@ def read(text: str) -> Node | Problem | None:
     """Give the document's root, None for an empty one, or why and where it cannot be read."""
     import yaml
 
-    shift = 1 if text.startswith("\ufeff") else 0
+    # Every one: the parser drops one more by itself and does not count it.
+    shift = len(text) - len(text.lstrip("\ufeff"))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return _Builder(text, shift).build(yaml.parse(text[shift:], Loader=loader))

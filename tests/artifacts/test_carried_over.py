@@ -186,7 +186,9 @@ def test_without_knowing_what_v1_ran_nothing_is_taken() -> None:
 
 def test_a_variable_that_v1_leaves_empty_as_well_is_no_objection() -> None:
     old = changed(
-        "HASURA_GRAPHQL_ADMIN_SECRET: ${", "HASURA_DEV: ${HASURA_DEV_MODE}\n      X: ${", V1
+        "      HASURA_GRAPHQL_ADMIN",
+        "      HASURA_DEV: ${HASURA_DEV_MODE}\n      HASURA_GRAPHQL_ADMIN",
+        V1,
     )
     new = changed("shop_auth", "shop_auth${HASURA_GRAPHQL_DEV_MODE}")
     assert objection(new, old) is None

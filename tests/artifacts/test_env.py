@@ -267,7 +267,7 @@ def test_the_order_makes_no_difference(files: dict[str, str]) -> None:
         (
             {".env.dev": "A=1\n", ".env.staging": "A=1\nAPI_KEY=2\n", ".env.prod": "A=1\n"},
             "env-secret-differs",
-            ".env.secrets",
+            ".env.staging",
             "API_KEY",
         ),
     ],
@@ -326,7 +326,7 @@ def test_a_template_is_no_part_of_the_cascade() -> None:
 
 def test_what_is_undecided_is_still_said_after_our_upgrade() -> None:
     files = {".env": "A=1\n", ".env.local": "A=2\nTZ=UTC\n"}
-    state = {".nself/migrate/state.json": '{"era": "v1"}'}
+    state = {".nself/migrate/state.json": '{"era": "v1", "undecided": ["A", "B"]}'}
     assert [f.rule for f in found({**files, **state}, V2)] == ["env-local-wins"]
 
 
@@ -344,9 +344,9 @@ def test_a_file_that_cannot_be_read_is_left_as_it_is(text: str, line: int) -> No
     assert (finding.rule, finding.line, finding.status) == ("env-unreadable", line, "manual")
 
 
-def test_nothing_is_written_into_a_file_that_cannot_be_read() -> None:
-    files = {".env": "A=1\n", ".env.dev": "A=2\n", ".env.local": "what is this\n"}
-    assert {f.rule: f.changes for f in found(files)} == {"env-unreadable": (), "env-local-wins": ()}
+def test_all_env_files_wait_for_one_that_cannot_be_read() -> None:
+    files = {".env": "A=1\nTZ=UTC\n", ".env.dev": "A=2\n", ".env.local": "what is this\n"}
+    assert {f.rule: f.changes for f in found(files)} == {"env-unreadable": ()}
 
 
 def test_a_file_without_text_is_named() -> None:
@@ -379,3 +379,21 @@ def test_is_a_v2_env_file(text: str) -> None:
 )
 def test_is_none(text: str) -> None:
     assert [problem.line for problem in violations("A=1\n" + text, SCHEMA)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("key", "new"),
+    [
+        ("ADMIN_ENABLED", "NSELF_ADMIN_ENABLED"),
+        ("AUTH_GOOGLE_CLIENT_ID", "AUTH_PROVIDER_GOOGLE_CLIENT_ID or GOOGLE_OAUTH_CLIENT_ID"),
+    ],
+)
+def test_what_nobody_can_rename_for_sure_is_named_and_left(key: str, new: str) -> None:
+    [finding] = found({".env": f"A=1\n{key}=x\n"})
+    assert (finding.rule, finding.status, finding.line) == ("env-ask", "keep", 2)
+    assert f"{key} ({new}?)" in finding.message
+    assert finding.changes == ()
+
+
+def test_a_name_of_v2_is_not_asked_about() -> None:
+    assert found({".env": "AUTH_PROVIDER_GOOGLE_CLIENT_ID=x\nNSELF_ADMIN_ENABLED=true\n"}) == []

@@ -198,6 +198,35 @@ def test_an_address_that_means_more_with_it_is_for_a_person(text: str) -> None:
     assert text in (upgrade(before, ALL).text(SITE) or "")
 
 
+@pytest.mark.parametrize("path", ["/y/$1", "/$uri$is_args$args", "/y/${request_uri}"])
+def test_a_path_with_a_variable_stays_as_it_is_written(path: str) -> None:
+    line = f"proxy_pass http://shop:8001{path};"
+    site = projects.site("custom-shop", "x").replace("location /", "location ~ ^/x/(.*)$")
+    text = upgrade(late(SITE, site.replace("proxy_pass http://x;", line)), ALL).text(SITE) or ""
+    expected = f"set $up_up_shop http://shop:8001;\n        proxy_pass $up_up_shop{path};\n"
+    assert f"location ~ ^/x/(.*)$ {{\n        {expected}" in text
+
+
+def test_the_variable_is_set_before_a_rewrite_that_would_skip_it() -> None:
+    rewrite = "rewrite ^/a/(.*) /b break;\n        proxy_pass 'http://shop:8001/y/$1';"
+    site = projects.site("custom-shop", "x").replace("proxy_pass http://x;", rewrite)
+    before = late(SITE, site)
+    text = upgrade(before, ALL).text(SITE) or ""
+    assert "nginx-static" not in rules(before, SITE)
+    changed = rewrite.replace("http://shop:8001", "$up_up_shop")
+    assert f"{{\n        set $up_up_shop http://shop:8001;\n        {changed}" in text
+
+
+@pytest.mark.parametrize("path", ["/", "/graphql/"])
+def test_an_upstream_that_a_line_which_stays_uses_stays_too(path: str) -> None:
+    site = projects.early_site("hasura", "hasura:8080").replace("location / ", "location /api/ ")
+    site = site.replace("proxy_pass http://hasura;", f"proxy_pass http://hasura{path};")
+    before = evidence({**projects.early(), "nginx/conf.d/hasura.conf": site})
+    text = upgrade(before, ALL).text("nginx/sites/hasura.conf") or ""
+    assert f"proxy_pass http://hasura{path};" in text
+    assert "upstream hasura {\n    server hasura:8080;\n}\n" in text
+
+
 def test_a_host_in_etc_hosts_is_not_looked_up_by_name_server() -> None:
     path = "nginx/sites/frontend-web.conf"
     text = projects.site("frontend-web", "host.docker.internal:3000")

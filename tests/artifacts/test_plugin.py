@@ -133,8 +133,14 @@ def test_what_v2_forbids_is_left_out_and_said() -> None:
 
 
 def test_the_text_is_that_of_the_real_converter() -> None:
-    text = examined().changes[0].edits[0].text
+    text = plugin.examined(PATH, json.dumps(V1) + "\n").changes[0].edits[0].text
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_the_last_line_ends_as_it_did(end: str) -> None:
+    text = plugin.examined(PATH, json.dumps(V1) + end).changes[0].edits[0].text
+    assert text.removesuffix(end).endswith("}")
 
 
 def test_line_endings_and_a_byte_order_mark_survive() -> None:

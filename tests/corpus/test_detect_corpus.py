@@ -9,14 +9,12 @@ The table was written down after a look at the files. What decides in them:
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import projects
 import pytest
-import renamed
 from trees_for_tests import upgrade
 
 from nself_tasks.artifacts import registry
@@ -90,29 +88,10 @@ EXCEPTIONS = (
 """The folders of compose files that say of themselves that nobody generates them."""
 
 
-@pytest.fixture(params=["as it is", "renamed"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Path]:
-    """Where a project lies: in the corpus, or a copy with other names, ports and dates."""
-
-    def copy(name: str) -> Path:
-        root = projects.copied(name, tmp_path / "copy")
-        renamed.rename(root)
-        return root
-
-    return copy if request.param == "renamed" else projects.CORPUS.joinpath
-
-
 @pytest.fixture
-def both(tmp_path: Path) -> Iterator[Callable[[str], tuple[Path, Path]]]:
+def both(corpus: Path, other_names: Callable[[str], Path]) -> Callable[[str], tuple[Path, Path]]:
     """A project and its renamed copy."""
-
-    def made(name: str) -> tuple[Path, Path]:
-        root = projects.copied(name, tmp_path / "renamed")
-        renamed.rename(root)
-        return projects.CORPUS / name, root
-
-    yield made
-    shutil.rmtree(tmp_path / "renamed", ignore_errors=True)
+    return lambda name: (corpus / name, other_names(name))
 
 
 def found(root: Path) -> tuple[Finding, ...]:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
+import both_worlds as worlds
+import env_facts
+import projects
 import pytest
 
 from nself_tasks.artifacts import env, registry
-from nself_tasks.artifacts.env_files import ENVIRONMENTS, order, role
-from nself_tasks.artifacts.env_keys import renamed, revalued
-from nself_tasks.artifacts.env_removed_keys import removed
+from nself_tasks.artifacts.env_files import role
 from nself_tasks.artifacts.env_validation import violations
 from nself_tasks.artifacts.finding import Evidence, Finding
 from nself_tasks.artifacts.upgrade import upgraded
 from nself_tasks.rewriting import dotenv
 
-pytestmark = pytest.mark.corpus
+pytestmark = [pytest.mark.corpus, pytest.mark.usefixtures("corpus")]
 
 CLONE = Path(__file__).parents[2]
-CORPUS = Path(os.environ.get("NSELF_CORPUS") or CLONE.parent / "shared" / "corpus")
 SCHEMA = json.loads((CLONE / "schemas" / "env.schema.json").read_text())
 
 DEMO_LEAK = "CS_1_HEALTHCHECK CS_2_QUEUE_NAME CS_3_HEALTHCHECK CS_4_HEALTHCHECK POSTGRES_PORT"
@@ -40,6 +40,7 @@ FAMILY_LEAK = """
 """
 """The only env file of the project is `.env.dev`: v1 used it in staging and prod as well."""
 
+Place = Callable[[str], Path]
 V1: dict[str, dict[str, str]] = {
     "_generated/nself-0.1.0-simple": {},
     "_generated/nself-v0.2.4-simple": {},
@@ -55,13 +56,6 @@ V1: dict[str, dict[str, str]] = {
     "nself-org-chat@trap-4b0bcd8/backend": {},
 }
 """For each v1 project the keys that a person must decide about."""
-
-
-@pytest.fixture(autouse=True)
-def corpus() -> Path:
-    if not CORPUS.is_dir():
-        pytest.skip("the corpus of real projects is not beside the clone (NSELF_CORPUS)")
-    return CORPUS
 
 
 def evidence(folder: Path) -> Evidence:
@@ -89,72 +83,76 @@ def undecided(findings: list[Finding]) -> dict[str, set[str]]:
     return {f.rule: set(re.findall(r"\w+", f.message.split("would change: ")[1])) for f in manual}
 
 
-def effective(seen: Evidence, names: tuple[str, ...]) -> dict[str, str]:
-    merged: dict[str, dotenv.Assignment] = {}
-    for name in names:
-        for assignment in dotenv.parse(seen.text(name) or ""):
-            if assignment.value is not None:
-                merged[assignment.key] = assignment
-    return dotenv.interpolate(merged, {"PROD_DB_PASSWORD": "p", "STAGING_DB_PASSWORD": "s"})
+def v1(seen: Evidence, names: tuple[str, ...]) -> dict[str, str]:
+    """What v1 sets; what only the process has, `${PROD_DB_PASSWORD}`, is empty in both."""
+    return worlds.sourced(entries(seen, name) for name in names)
+
+
+def v2(seen: Evidence, names: tuple[str, ...]) -> dict[str, str]:
+    """What v2 sets."""
+    return worlds.loaded(entries(seen, name) for name in names)
+
+
+def entries(seen: Evidence, name: str) -> Iterator[worlds.Entry]:
+    for assignment in dotenv.parse(seen.text(name) or ""):
+        if assignment.value is not None:
+            yield assignment.key, assignment.value, assignment.quote == "'"
 
 
 @pytest.mark.parametrize("name", V1)
-def test_a_person_decides_about_these_keys_only(name: str) -> None:
+def test_a_person_decides_about_these_keys_only(name: str, place: Place) -> None:
     expected = {rule: set(keys.split()) for rule, keys in V1[name].items()}
-    assert undecided(list(env.detect(evidence(CORPUS / name)))) == expected
+    assert undecided(list(env.detect(evidence(place(name))))) == expected
 
 
 @pytest.mark.parametrize("name", V1)
-def test_every_environment_resolves_to_the_same_values(name: str) -> None:
-    before = evidence(CORPUS / name)
-    now = after(before)
+@pytest.mark.parametrize("environment", env_facts.V1_FILES)
+def test_every_environment_resolves_to_the_same_values(
+    name: str, environment: str, place: Place
+) -> None:
+    before = evidence(place(name))
     people = {key for keys in V1[name].values() for key in keys.split()}
-    for environment in ENVIRONMENTS:
-        old = effective(before, order(environment, "v1"))
-        new = effective(now, order(environment, "v2"))
-        for key, value in old.items():
-            row = renamed(key)
-            if key not in people and not (row and row.new in people) and not removed(key):
-                wanted = revalued(key, value) or value
-                same = row is not None and row.conversion == "same" and row.new not in old
-                if same and row and key not in new:
-                    assert new[row.new] == wanted, (environment, key)
-                elif not row:
-                    assert new.get(key) == wanted, (environment, key)
-        if old:
-            names = {row.new for key in old if (row := renamed(key))}
-            gained = new.keys() - old.keys() - names - people
-            assert gained <= {"HASURA_JWT_TYPE", "SEARCH_ENGINE"}, environment
+    old = v1(before, env_facts.V1_FILES[environment])
+    new = v2(after(before), env_facts.V2_FILES[environment])
+    wanted = {key: value for key, value in env_facts.means(old).items() if key not in people}
+    if not old:
+        # v1 read no file for it: it was no environment of the project.
+        return
+    assert {key: new.get(key, env_facts.DEFAULTS.get(key)) for key in wanted} == wanted
+    beside = {key: value for key, value in new.items() if key not in {*wanted, *people}}
+    assert beside == {key: old.get(key) for key in beside}
 
 
 @pytest.mark.parametrize("name", V1)
-def test_nothing_is_left_after_one_upgrade(name: str) -> None:
-    now = after(evidence(CORPUS / name))
+def test_nothing_is_left_after_one_upgrade(name: str, place: Place) -> None:
+    now = after(evidence(place(name)))
     assert [f for f in env.detect(now) if f.changes] == []
     assert after(now).texts == now.texts
 
 
 @pytest.mark.parametrize("name", V1)
-def test_what_is_written_is_what_v2_expects(name: str) -> None:
-    now = after(evidence(CORPUS / name))
+def test_what_is_written_is_what_v2_expects(name: str, place: Place) -> None:
+    now = after(evidence(place(name)))
     for path, text in now.texts.items():
         if path.name.startswith(".env") and role(path.name) != "other":
             assert violations(text, SCHEMA) == [], path
 
 
 @pytest.mark.parametrize("name", V1)
-def test_no_two_kinds_meet_in_one_place(name: str) -> None:
-    seen = evidence(CORPUS / name)
+def test_no_two_kinds_meet_in_one_place(name: str, place: Place) -> None:
+    seen = evidence(place(name))
     upgraded(seen, registry.detect(seen))
 
 
 def test_what_the_demo_overrode_locally_stays_so() -> None:
-    now = after(evidence(CORPUS / "_generated/nself-v0.9.9-demo"))
-    assert effective(now, (".env.local",)) == {"BASE_DOMAIN": "localhost", "ENV": "dev"}
+    now = after(evidence(projects.CORPUS / "_generated/nself-v0.9.9-demo"))
+    assert v2(now, (".env.local",)) == {"BASE_DOMAIN": "localhost", "ENV": "dev"}
 
 
 def test_no_other_project_has_anything_to_change() -> None:
-    others = {path.parent for path in CORPUS.rglob(".env*")} - {CORPUS / name for name in V1}
+    others = {path.parent for path in projects.CORPUS.rglob(".env*")} - {
+        projects.CORPUS / name for name in V1
+    }
     found = [f for folder in others for f in env.detect(evidence(folder))]
     assert {f.status for f in found} <= {"keep"}
     assert len(others) > 20

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import projects
 import pytest
-from trees_for_tests import changed_names, found, kind, read, upgrade
+from trees_for_tests import found, kind, read, upgrade
 
-from nself_tasks.artifacts.finding import Evidence
+pytestmark = [pytest.mark.corpus, pytest.mark.usefixtures("corpus")]
 
-pytestmark = pytest.mark.corpus
-
-CORPUS = Path(os.environ.get("NSELF_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
+CORPUS = projects.CORPUS
 KINDS = [kind("compose"), kind("nginx"), kind("leftovers")]
 LOOKED_AT = KINDS[1:]
 V1 = {
@@ -44,22 +42,9 @@ V2 = "nself-org-task@v2-760dadb/backend"
 SMALL = {"flat-nginx", "build-version", "env-computed", "env-runtime", "config-file"}
 
 
-@pytest.fixture(autouse=True)
-def corpus() -> None:
-    if not CORPUS.is_dir():
-        pytest.skip("the corpus of real projects is not beside the clone (NSELF_CORPUS)")
-
-
-@pytest.fixture(params=[lambda p: p, changed_names], ids=["as it is", "other names"])
-def variant(request: pytest.FixtureRequest) -> Callable[[Evidence], Evidence]:
-    return request.param  # type: ignore[no-any-return]
-
-
 @pytest.mark.parametrize("folder", V1)
-def test_a_v1_project_is_found_with_what_it_has(
-    folder: str, variant: Callable[[Evidence], Evidence]
-) -> None:
-    rows = found(variant(read(CORPUS / folder, KINDS)), LOOKED_AT)
+def test_a_v1_project_is_found_with_what_it_has(folder: str, place: Callable[[str], Path]) -> None:
+    rows = found(read(place(folder), KINDS), LOOKED_AT)
     count, small, kept = V1[folder]
     v1 = [row for row in rows if row.is_v1]
     paths = {row.path for row in v1 if row.rule not in SMALL}
@@ -71,9 +56,9 @@ def test_a_v1_project_is_found_with_what_it_has(
 
 @pytest.mark.parametrize("folder", V1)
 def test_after_the_upgrade_nothing_is_v1_and_a_second_one_changes_nothing(
-    folder: str, variant: Callable[[Evidence], Evidence]
+    folder: str, place: Callable[[str], Path]
 ) -> None:
-    once = upgrade(variant(read(CORPUS / folder, KINDS)), KINDS)
+    once = upgrade(read(place(folder), KINDS), KINDS)
     rows = found(once, LOOKED_AT)
     assert [row for row in rows if row.is_v1 or row.changes] == []
     assert Counter(row.status for row in rows)["keep"] == len(V1[folder][2])

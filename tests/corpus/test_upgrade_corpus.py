@@ -13,6 +13,7 @@ from typing import Any
 
 import projects
 import pytest
+import renamed
 from projects import snapshot
 from servers_for_tests import Nself
 
@@ -68,9 +69,11 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def repository(name: str, tmp_path: Path) -> Iterator[Repository]:
+@pytest.fixture(params=["as it is", "renamed"])
+def repository(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repository]:
     root = projects.copied(name, tmp_path / "repository")
+    if request.param == "renamed":
+        renamed.rename(root)
     for path, mode in zip(sorted(tmp_path.rglob("*")), cycle(MODES), strict=False):
         if path.is_file():
             path.chmod(mode)

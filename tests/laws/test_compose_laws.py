@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nself_tasks.artifacts import compose
@@ -124,14 +124,20 @@ def readable(found: Meaning) -> Meaning:
     return {k: json.loads(v) if k[1].endswith(JWT) and v else v for k, v in found.items()}
 
 
+WAITS = "hangs on what a person has to decide first"
+"""A port or an image by a key whose value differs by the order of the env files."""
+
 # --- laws ---
 
 
 @given(projects())
 def test_a_v1_file_becomes_a_v2_file(project: Evidence) -> None:
     [first, *_] = compose.detect(project)
+    assume(WAITS not in first.message)
     assert first.status == "migrate", first.message
-    [only] = compose.detect(upgrade(project))
+    only, *others = compose.detect(upgrade(project))
+    # Where environments run different images, that stays for a person to settle.
+    assert all(f.rule == "compose-images" and not f.is_v1 for f in others)
     assert (only.rule, only.changes) == ("compose-v2", ())
 
 
@@ -145,6 +151,7 @@ def test_upgrading_twice_is_upgrading_once(project: Evidence) -> None:
 def test_what_is_not_announced_means_the_same(project: Evidence) -> None:
     text, root = project.texts[COMPOSE], root_of(project)
     planned, found = steps(project, text, root), used(project, text, root)
+    assume(not (isinstance(planned, str) and WAITS in planned))
     assert not isinstance(planned, str)
     assert not isinstance(found, str)
     announced = {change for step in planned for change in step.changes}
@@ -162,6 +169,7 @@ def test_what_is_not_announced_means_the_same(project: Evidence) -> None:
 @given(projects())
 def test_images_users_ports_and_real_volumes_are_never_announced(project: Evidence) -> None:
     planned = steps(project, project.texts[COMPOSE], root_of(project))
+    assume(not (isinstance(planned, str) and WAITS in planned))
     assert not isinstance(planned, str)
     for service, name in (change for step in planned for change in step.changes):
         assert service or name in ("name", "volumes shop_nginx_cache", "volumes other_nginx_cache")
@@ -171,7 +179,8 @@ def test_images_users_ports_and_real_volumes_are_never_announced(project: Eviden
 @given(projects())
 def test_values_are_the_same_after_the_env_files_are_upgraded_too(project: Evidence) -> None:
     text, root = project.texts[COMPOSE], root_of(project)
-    found = used(project, text, root)
+    planned, found = steps(project, text, root), used(project, text, root)
+    assume(not (isinstance(planned, str) and WAITS in planned))
     assert not isinstance(found, str)
     after = root_of(upgrade(project))
     for context in found.contexts:

@@ -23,6 +23,8 @@ TARGETS = [
     "hasura:8080",
     "shop",
     "shop:8001/health",
+    "shop:8001/y/$1",
+    "hasura$uri",
     "shop:8001/",
     "host.docker.internal:3000",
     "127.0.0.1:1",
@@ -145,11 +147,11 @@ def _targets(files: dict[PurePosixPath, ConfFile]) -> list[str]:
             if directive.name == "proxy_pass" and parent is not None:
                 value = directive.values()[0]
                 sets = {s.values()[0]: s.values()[1] for s in parent.block or () if s.name == "set"}
-                address = sets.get(value, value).removeprefix("http://")
-                address = pools.get(address, address)
-                found.append(
-                    f"{path.stem} {address.removesuffix('/')}".replace("mailhog", "mailpit")
-                )
+                for name, target in sets.items():
+                    value = value.replace(name, target)
+                address, slash, way = value.removeprefix("http://").partition("/")
+                address = (pools.get(address, address) + slash + way).removesuffix("/")
+                found.append(f"{path.stem} {address}".replace("mailhog", "mailpit"))
     return found
 
 
