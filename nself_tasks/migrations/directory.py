@@ -74,7 +74,12 @@ def collect(entries: Iterable[tuple[PurePosixPath, bytes | OSError]]) -> tuple[M
     if problems:
         problems.sort(key=lambda problem: (problem.path or "", problem.line or 0))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise InputError(f"the migration files have {count}", problems=problems)
+        raise InputError(
+            f"the migration files have {count}",
+            problems=problems,
+            hint="mend the files and run again; nothing was changed",
+            database="unchanged",
+        )
     return tuple(migrations)
 
 

@@ -94,6 +94,19 @@ def tokens(text: str) -> Iterator[str]:
                 yield text[start:at]
 
 
+def placed(text: str, at: int = 0) -> Iterator[tuple[str, int]]:
+    """The tokens from `at` on with their offsets, comments too; what never ends is one of them."""
+    while at < len(text):
+        match = _CHUNK.match(text, at)
+        assert match  # every part of the pattern may be empty
+        for part in _PARTS.finditer(text, at, match.end(1)):
+            yield part[0], part.start()
+        opener, start, at = match[2], match.start(2), match.end()
+        if opener:
+            at = end_of(text, start, opener) or len(text)
+            yield text[start:at], start
+
+
 def _block_comment_end(text: str, start: int) -> int | None:
     depth = 0
     for match in _BLOCK_COMMENT.finditer(text, start):

@@ -10,6 +10,8 @@ from nself_tasks.migrations.statements import Cut
 
 NO_TRANSACTION = "no-transaction"
 KNOWN_WORDS = (NO_TRANSACTION,)
+UNPROVEN = "unproven"
+"""What `generate` writes over a draft that no proof has passed; only a person takes it away."""
 
 _DIRECTIVE = re.compile(r"--[ \t]*nself:[ \t]*([^\n\r]*)", re.IGNORECASE)
 

@@ -7,11 +7,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from unicodedata import combining, east_asian_width
 
 _WIDTH = 100
 """Columns of SQL shown; longer lines are cut around the place."""
 _TAB = "    "
+_NEAR = 10_000
+"""Characters before and after the place that are looked at at all."""
+
+Masked = Callable[[str, int], str]
+"""Gives a part of a line as people may see it; it begins at that offset of the text."""
+
+
+def _as_it_is(part: str, offset: int) -> str:
+    return part
 
 
 def locate(text: str, offset: int) -> tuple[int, int]:
@@ -20,39 +30,51 @@ def locate(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def excerpt(text: str, offset: int, *, context: int = 2) -> str:
-    """The lines around an offset with their numbers, and a caret under the very column."""
+def excerpt(text: str, offset: int, *, context: int = 2, masked: Masked = _as_it_is) -> str:
+    """The lines around an offset with their numbers, and a caret under the very column.
+
+    `masked` is asked for each part of a line before it is cut to the width: what is half cut off
+    cannot be known for a secret.
+    """
     line, column = locate(text, offset)
     first = max(1, line - context)
-    shown = _lines(text, offset, line - first, context)
-    gutter = len(str(first + len(shown) - 1))
-    left = _cut_at(shown[line - first], column - 1)
+    start, end = window(text, offset, context)
+    lines = text[start:end].split("\n")
+    gutter = len(str(first + len(lines) - 1))
+    near = max(0, column - 1 - _NEAR)
+    reached, shown = "", []
+    for number, content in enumerate(lines, first):
+        part = content[near : column + _NEAR].removesuffix("\r")
+        shown.append(masked(part, start + near))
+        if number == line:
+            reached = masked(part[: column - 1 - near], start + near)
+        start += len(content) + 1
+    left = _cut_at(shown[line - first], len(reached))
     out = []
     for number, content in enumerate(shown, first):
-        visible = _visible(content[left : left + _WIDTH])
         before = "…" if left and content else ""
         after = "…" if len(content) > left + _WIDTH else ""
+        visible = _visible(content[left : left + _WIDTH])
         out.append(f"{number:>{gutter}} | {before}{visible}{after}".rstrip())
         if number == line:
-            reached = _visible(content[left : column - 1])
-            pad = " " * (_columns(reached) + len(before))
+            pad = " " * (_columns(_visible(reached[left:])) + len(before))
             out.append(f"{'':>{gutter}} | {pad}^")
     return "\n".join(out)
 
 
-def _lines(text: str, offset: int, before: int, after: int) -> list[str]:
-    """The line at `offset` with its neighbours, without splitting the whole text."""
+def window(text: str, offset: int, context: int = 2) -> tuple[int, int]:
+    """Where the lines begin and end that are shown around an offset, the last line break not."""
     start = text.rfind("\n", 0, max(0, min(offset, len(text)))) + 1
-    end = start
-    for _ in range(before):
-        start = text.rfind("\n", 0, start - 1) + 1
-    for _ in range(after + 1):
+    here = end = start
+    for _ in range(context):
+        start = text.rfind("\n", 0, max(0, start - 1)) + 1
+    for _ in range(context + 1):
         end = text.find("\n", end) + 1 or len(text) + 1
         if end > len(text):
             break
-    lines = [line.removesuffix("\r") for line in text[start : end - 1].split("\n")]
     # A file's final line break begins no line worth showing, unless the place is there.
-    return lines[:-1] if len(lines) > before + 1 and not lines[-1] and end > len(text) else lines
+    is_empty = end > len(text) and text.endswith("\n") and here < len(text)
+    return start, min(end - 1 - is_empty, len(text))
 
 
 def _cut_at(content: str, column: int) -> int:

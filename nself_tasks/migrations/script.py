@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from nself_tasks.errors import InputError, Problem
 from nself_tasks.migrations.classify import classify, refusal
 from nself_tasks.migrations.lexer import tokens
-from nself_tasks.migrations.marks import KNOWN_WORDS, NO_TRANSACTION, directives, tool_marks
+from nself_tasks.migrations.marks import (
+    KNOWN_WORDS,
+    NO_TRANSACTION,
+    UNPROVEN,
+    directives,
+    tool_marks,
+)
 from nself_tasks.migrations.source import normal_form
 from nself_tasks.migrations.statements import Cut, Piece, scan
 from nself_tasks.model import Category, Script, SourceFile, Statement
@@ -136,7 +141,10 @@ def _declared(text: str, cut: Cut) -> tuple[bool, list[tuple[int, str]]]:
     said = tuple(directives(text, cut))
     known = [directive for directive in said if directive.text in KNOWN_WORDS]
     problems = [
-        (d.line, f"`-- nself: {d.text}` is unknown: `nself migrate` knows {_listed()}")
+        (
+            d.line,
+            _NOT_PROVEN if d.text == UNPROVEN else f"`-- nself: {d.text}` is unknown: {_KNOWN}",
+        )
         for d in said
         if d not in known
     ]
@@ -148,9 +156,5 @@ def _declared(text: str, cut: Cut) -> tuple[bool, list[tuple[int, str]]]:
     return any(d.start < first for d in known), problems
 
 
-def _listed() -> str:
-    return ", ".join(_marked(KNOWN_WORDS))
-
-
-def _marked(words: tuple[str, ...]) -> Iterator[str]:
-    return (f"`-- nself: {word}`" for word in words)
+_KNOWN = "`nself migrate` knows " + ", ".join(f"`-- nself: {word}`" for word in KNOWN_WORDS)
+_NOT_PROVEN = "is a draft that nothing has proven: review it, then delete this line"

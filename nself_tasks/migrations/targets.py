@@ -6,10 +6,20 @@ Names are given as written (`public."Orders"`), so that `to_regclass` reads them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import NamedTuple
 
-from nself_tasks.migrations.lexer import tokens
+from nself_tasks.migrations.reader import Reader, stored_name
+
+__all__ = [
+    "DetachedPartition",
+    "IndexTarget",
+    "NamedObject",
+    "detached_partition",
+    "dropped_index",
+    "index_target",
+    "named_object",
+    "stored_name",
+]
 
 _HEAD_TOKENS = 24
 
@@ -41,40 +51,9 @@ class NamedObject(NamedTuple):
     name: str
 
 
-class _Reader:
-    """Walks over the first tokens of a statement."""
-
-    def __init__(self, text: str) -> None:
-        self._tokens = list(islice(tokens(text), _HEAD_TOKENS))
-        self._at = 0
-
-    def words(self, *expected: str) -> bool:
-        """Steps over these words if they are next."""
-        after = self._at + len(expected)
-        found = tuple(token.lower() for token in self._tokens[self._at : after])
-        if found == expected:
-            self._at = after
-        return found == expected
-
-    def name(self) -> str | None:
-        """Steps over a name with its dots, if one is next."""
-        start = self._at
-        while self._is_identifier():
-            self._at += 1
-            if self._tokens[self._at : self._at + 1] != ["."]:
-                return "".join(self._tokens[start : self._at])
-            self._at += 1
-        self._at = start
-        return None
-
-    def _is_identifier(self) -> bool:
-        token = "".join(self._tokens[self._at : self._at + 1])
-        return token[:1] in ('"', "_") or token[:1].isalpha() or token[:1] > "\x7f"
-
-
 def index_target(text: str) -> IndexTarget | None:
     """The index that a CREATE INDEX makes; None for any other statement."""
-    read = _Reader(text)
+    read = Reader(text, _HEAD_TOKENS)
     if not read.words("create"):
         return None
     read.words("unique")
@@ -93,7 +72,7 @@ def index_target(text: str) -> IndexTarget | None:
 
 def dropped_index(text: str) -> str | None:
     """The index of a DROP INDEX CONCURRENTLY; None for any other statement."""
-    read = _Reader(text)
+    read = Reader(text, _HEAD_TOKENS)
     if not read.words("drop", "index", "concurrently"):
         return None
     read.words("if", "exists")
@@ -102,7 +81,7 @@ def dropped_index(text: str) -> str | None:
 
 def detached_partition(text: str) -> DetachedPartition | None:
     """Parent and partition of an ALTER TABLE … DETACH PARTITION; None for any other statement."""
-    read = _Reader(text)
+    read = Reader(text, _HEAD_TOKENS)
     if not read.words("alter", "table"):
         return None
     read.words("if", "exists")
@@ -114,7 +93,7 @@ def detached_partition(text: str) -> DetachedPartition | None:
 
 def named_object(text: str) -> NamedObject | None:
     """What is made or dropped, of the kinds that no schema holds; None for any other statement."""
-    read = _Reader(text)
+    read = Reader(text, _HEAD_TOKENS)
     for verb in ("CREATE", "DROP"):
         for kind in ("DATABASE", "TABLESPACE", "SUBSCRIPTION"):
             if read.words(verb.lower(), kind.lower()):
@@ -122,11 +101,3 @@ def named_object(text: str) -> NamedObject | None:
                 name = read.name()
                 return NamedObject(verb, kind, name) if name else None
     return None
-
-
-def stored_name(name: str) -> str:
-    """A name without dots as the catalog keeps it: `Orders` is orders, `"Orders"` is Orders."""
-    if name.startswith('"'):
-        return name[1:-1].replace('""', '"')
-    # Only ASCII: in a UTF-8 database Postgres folds no other letter.
-    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
