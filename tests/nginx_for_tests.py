@@ -30,15 +30,16 @@ class Tree:
     ports: Mapping[int, int] = field(default_factory=lambda: {80: free_port(), 443: free_port()})
 
     def write(self, project: Evidence, resolver: str | None = None) -> None:
-        """Mount the project's folders as its compose file says."""
-        self.root.mkdir(parents=True)
+        """Mount the project's folders as its compose file says; again, after they changed."""
         for name in ("logs", "ssl"):
-            (self.root / name).mkdir()
+            (self.root / name).mkdir(parents=True, exist_ok=True)
         compose = project.text("docker-compose.yml") or ""
         (self.root / "mime.types").write_text("types { text/html html; }\n")
         for source, target in re.findall(
             r"- \./(nginx/\S+?|nginx):/etc/nginx/(\S+?)(?::ro)?\r?\n", compose
         ):
+            if (self.root / target).is_dir():
+                shutil.rmtree(self.root / target)
             for path, text in project.texts.items():
                 if str(path) == source or path.is_relative_to(source):
                     place = self.root / target / path.relative_to(source)
