@@ -7,6 +7,8 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from nself_tasks.storage import DRAFTS
+
 
 def free_backup_id(folder: Path, now: datetime) -> str:
     """Give a backup id that is not taken: local time, as the Go CLI names its backups."""
@@ -20,7 +22,12 @@ def free_backup_id(folder: Path, now: datetime) -> str:
 
 
 def sweep_unfinished(folder: Path) -> None:
-    """Remove the half-made backups of runs that were killed; one whose process lives stays."""
+    """Remove the half-made backups of runs that were killed; one whose process lives stays.
+
+    Call it once the folder is private: a draft of what makes it so is then one that was left.
+    """
+    for draft in folder.glob(DRAFTS):
+        draft.unlink(missing_ok=True)
     for partial in folder.glob(".unfinished-*"):
         number = partial.name.rpartition("-")[2]
         if number.isdecimal() and not _is_alive(int(number)):

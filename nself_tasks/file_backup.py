@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nself_tasks import records
 from nself_tasks.backup_folder import free_backup_id, sweep_unfinished
+from nself_tasks.backup_order import next_sequence, order
 from nself_tasks.discovery import Project
 from nself_tasks.errors import BackupFailed, NselfError, Problem
 from nself_tasks.installation import digest, mode_of
@@ -67,6 +69,7 @@ def _manifest(project: Project, backup_id: str, entries: list[dict[str, Any]]) -
     created = [entry["source"] for entry in entries if entry["sha256"] is None]
     return {
         "timestamp": backup_id,
+        "sequence": next_sequence(backup_dir(project)),
         "project_dir": str(project.root),
         "files": [entry for entry in entries if entry["sha256"] is not None],
         "created": created,
@@ -131,9 +134,11 @@ def read_manifest(project: Project, backup_id: str) -> dict[str, Any]:
             f"there is no backup `{backup_id}`", hint="`nself migrate rollback --list` lists them"
         )
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = records.read_json(folder / MANIFEST)
+        records.require_manifest(manifest, backup_id)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no JSON"
+        why = getattr(error, "strerror", None) or str(error)
+        why = "it is no JSON" if isinstance(error, json.JSONDecodeError) else why
         raise NselfError(
             f"the backup `{backup_id}` has no `{MANIFEST}` that can be read: {why}",
             hint="`nself migrate rollback --list` lists the others; nothing was changed",
@@ -143,16 +148,24 @@ def read_manifest(project: Project, backup_id: str) -> dict[str, Any]:
 
 
 def listed(project: Project) -> list[dict[str, Any]]:
-    """Give the manifests of all backups, the newest first; unreadable ones have only their id."""
+    """Give the manifests of all backups, the last made first; unreadable: only an id."""
     folder = backup_dir(project)
     found = []
-    names = sorted((p.name for p in folder.glob("[!.]*") if p.is_dir()), reverse=True)
-    for name in names:
+    for name in (p.name for p in folder.glob("[!.]*") if p.is_dir()):
         try:
             found.append(read_manifest(project, name))
         except NselfError:
             found.append({"timestamp": name, "files": [], "unreadable": True})
-    return found
+    return sorted(found, key=lambda one: order(one, one["timestamp"]), reverse=True)
+
+
+def of_last_upgrade(project: Project) -> str | None:
+    """Give the newest backup of an upgrade that changed files."""
+    for found in listed(project):
+        upgraded = "`nself migrate run`" in found.get("reason", "")
+        if upgraded and (found["files"] or found.get("created")):
+            return str(found["timestamp"])
+    return None
 
 
 def changed_since(project: Project, manifest: Mapping[str, Any]) -> list[Problem]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 from nself_tasks.database import connection as connecting
 from nself_tasks.database import history
 from nself_tasks.errors import ConnectionFailed, NselfError
 from nself_tasks.schema_history import History
+
+CLOSING_SECONDS = 3.0
+"""How long the server may still count the session that we have just closed: where it allows one
+connection only, the next is refused until then."""
 
 
 def ask(
@@ -21,7 +23,9 @@ def ask(
     import psycopg
 
     try:
-        connection = _connect(url, wait)
+        connection = connecting.connect_within(
+            max(wait, CLOSING_SECONDS), url, application="nself-migrate summary", read_only=True
+        )
     except NselfError:
         return None
     try:
@@ -32,12 +36,15 @@ def ask(
         connection.close()
 
 
-def _connect(url: str, wait: float) -> connecting.Conn:
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            return connecting.connect(url, application="nself-migrate summary", read_only=True)
-        except ConnectionFailed:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(0.5)
+def applied_now(url: str, application: str) -> History:
+    """Read what is applied over a connection of its own. Raises ConnectionFailed, also where the
+    connection is lost on the way, and what `history.read` raises."""
+    import psycopg
+
+    connection = connecting.connect(url, application=application, read_only=True)
+    try:
+        return history.read(connection)
+    except psycopg.OperationalError as error:
+        raise ConnectionFailed(f"the connection was lost: {str(error).strip()}") from None
+    finally:
+        connection.close()

@@ -10,11 +10,14 @@ import time
 from typing import TYPE_CHECKING
 
 from nself_tasks.database import lock, recovery, standalone
+from nself_tasks.database.progress import left_to_run
 from nself_tasks.database.statement import execute, failure
 from nself_tasks.database.work import Work
 from nself_tasks.errors import LockNotAcquired, MigrationFailed
 
 if TYPE_CHECKING:
+    import psycopg
+
     from nself_tasks.database.session import Session
     from nself_tasks.model import Statement
 
@@ -24,7 +27,7 @@ LOCK_ATTEMPTS = 8
 _BACKOFF_SECONDS = (0.5, 4.0)
 
 _IN_FORCE = (
-    "SELECT state FROM public._nself_migrations"
+    "SELECT id, state, direction FROM public._nself_migrations"
     " WHERE state <> 'rolled_back' AND version::numeric = {number}"
 )
 
@@ -82,17 +85,23 @@ def _retry(session: Session, work: Work, *, in_savepoint: bool) -> None:
         except psycopg.errors.LockNotAvailable as error:
             _undo(session, in_savepoint=in_savepoint)
             if attempt == LOCK_ATTEMPTS:
-                raise failure(work.script, statement[0], error, version=work.version) from None
+                raise _failure(session, work, statement[0], error) from None
             pause_after_lock_timeout(session, work.version, attempt)
         except psycopg.Error as error:
             if session.broken:
                 raise recovery.ConnectionLost(statement[0], error) from None
             _undo(session, in_savepoint=in_savepoint)
-            raise failure(work.script, statement[0], error, version=work.version) from None
+            raise _failure(session, work, statement[0], error) from None
         except BaseException:
             if not session.broken:
                 _undo(session, in_savepoint=in_savepoint)
             raise
+
+
+def _failure(
+    session: Session, work: Work, statement: Statement | None, error: psycopg.Error
+) -> MigrationFailed:
+    return failure(work.script, statement, error, version=work.version, secrets=session.secrets)
 
 
 def pause_after_lock_timeout(session: Session, version: str, attempt: int) -> None:
@@ -122,8 +131,9 @@ def _once(
     """One attempt; `statement[0]` is the statement that ran last, for the error's place."""
     started = time.monotonic()
     statement[0] = None
-    _begin(session, work, in_savepoint=in_savepoint)
-    for piece in work.script.statements:
+    partial = _begin(session, work, in_savepoint=in_savepoint)
+    pieces = work.script.statements if partial is None else left_to_run(session, work, partial)
+    for piece in pieces:
         statement[0] = piece
         execute(session, piece)
         session.check_index(piece)
@@ -131,15 +141,18 @@ def _once(
     # The migration may have changed role, search_path or settings: back to ours before the row.
     # It may have released the session lock too; our transaction lock makes taking it again safe.
     session.run_sql("SET CONSTRAINTS ALL IMMEDIATE; " + session.reset_sql() + lock.TRY)
-    work.close(session.connection, round((time.monotonic() - started) * 1000))
+    work.close(session.connection, round((time.monotonic() - started) * 1000), partial=partial)
     if in_savepoint:
         session.run_sql("RELEASE SAVEPOINT _nself_migration")
     else:
         session.run_sql("COMMIT")
 
 
-def _begin(session: Session, work: Work, *, in_savepoint: bool) -> None:
+def _begin(session: Session, work: Work, *, in_savepoint: bool) -> int | None:
     """Open the transaction, and look again whether there is still something to do.
+
+    Gives the row of a migration that began outside a transaction in this direction: a mend has
+    made of it one that needs none.
 
     Another runner may have been faster since the plan was made, and plain doit can be told to run
     one task alone or always, so the guard is here and not only in the graph.
@@ -161,7 +174,9 @@ def _begin(session: Session, work: Work, *, in_savepoint: bool) -> None:
             f"another migration holds the lock: {lock.holder(session.connection)}",
             hint="wait for it to end, then run again",
         )
-    state = found[1][0][0] if found[1] else None
+    row_id, state, begun = found[1][0] if found[1] else (None, None, None)
+    if state == "partial" and begun == work.direction:
+        return int(row_id)
     expected = None if work.direction == "up" else "applied"
     if state != expected:
         done = "is already recorded as " + state if state else "is not applied any more"
@@ -170,3 +185,4 @@ def _begin(session: Session, work: Work, *, in_savepoint: bool) -> None:
             hint="look at `nself migrate status`, then run again",
             facts={"version": work.version},
         )
+    return None

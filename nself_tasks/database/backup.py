@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.backup_folder import free_backup_id
+from nself_tasks.backup_order import next_sequence
 from nself_tasks.database import dump as dumping
-from nself_tasks.database.servers.binaries import Installation, dump_tools
+from nself_tasks.database import dump_tool
 from nself_tasks.errors import BackupFailed
-from nself_tasks.storage import make_private, sync_folder
+from nself_tasks.storage import make_private, sync_folder, why
 
 if TYPE_CHECKING:
     from nself_tasks.database.connection import Conn
+    from nself_tasks.database.dump import Progress
+    from nself_tasks.database.dump_tool import DumpTool, FindStack
     from nself_tasks.schema_history import ServerFacts
 
 DUMP = "database.dump"
@@ -53,34 +56,43 @@ def take(
     connection: Conn,
     facts: ServerFacts,
     into: str | None = None,
+    find_stack: FindStack = lambda: None,
+    progress: Progress = dumping.unwatched,
 ) -> Backup:
     """Dump the database into a new folder of `folder`; it appears there only when it is complete.
 
-    `into` names the backup of the project's files in this run, which takes the dump as well.
-    Raises BackupFailed, with the two ways out, before anything was changed.
+    `into` names the backup of the project's files in this run, which takes the dump as well;
+    `find_stack` gives the Compose stack whose container may have a `pg_dump`. Raises BackupFailed,
+    with the ways out, before anything was changed.
     """
-    tools = _tools(facts.major)
+    tool = dump_tool.choose(connection, facts, find_stack)
     _require_space(folder, connection)
     begun = datetime.now()
     partial = folder / f".unfinished-{begun:%Y%m%d-%H%M%S}-{os.getpid()}"
-    make_private(partial)
     try:
+        make_private(partial)
         dump = partial / DUMP
-        dumping.write(tools, connection, dump)
-        entries = dumping.verify(tools, dump)
-        about = _about(occasion, connection, facts, tools) | {"entries": entries}
+        tool.dump(connection, dump, progress=progress)
+        about = _about(occasion, connection, facts, tool)
+        about["entries"] = dumping.verify(tool.restorer, dump)
         final_id = into or free_backup_id(folder, begun)
-        manifest = _manifest(final_id, occasion.project_dir, dump, about)
+        manifest = _manifest(final_id, next_sequence(folder), occasion.project_dir, dump, about)
         _finish(partial, folder / final_id, manifest, into_files=into is not None)
-    except BaseException:
+    except OSError as error:
+        what, hint = why(error, partial)
+        raise BackupFailed(
+            f"the database could not be backed up: {error.filename or partial}: {what}",
+            hint=f"{hint}; nothing was changed",
+            database="unchanged",
+        ) from error
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
     size = manifest["database"]["size"]
-    return Backup(final_id, folder / final_id, size, f"pg_dump {tools.major}")
+    return Backup(final_id, folder / final_id, size, tool.label)
 
 
 def _about(
-    occasion: Occasion, connection: Conn, facts: ServerFacts, tools: Installation
+    occasion: Occasion, connection: Conn, facts: ServerFacts, tool: DumpTool
 ) -> dict[str, Any]:
     return {
         "reason": occasion.reason,
@@ -89,7 +101,7 @@ def _about(
         "server_version": facts.version,
         "database": facts.database,
         "identity": facts.identity,
-        "tool": f"pg_dump {tools.major} ({tools.kind})",
+        "tool": tool.label,
         "not_in_the_dump": _not_in_the_dump(connection),
     }
 
@@ -110,18 +122,6 @@ def _finish(partial: Path, final: Path, manifest: dict[str, Any], *, into_files:
     (partial / MANIFEST).replace(final / MANIFEST)
     sync_folder(final)
     partial.rmdir()
-
-
-def _tools(major: int) -> Installation:
-    tools = dump_tools(major)
-    if tools is None:
-        raise BackupFailed(
-            f"no `pg_dump` of PostgreSQL {major}, the server's version, was found",
-            hint=f"install the client tools (Debian: `postgresql-client-{major}`) or set"
-            " NSELF_PG_BINDIR; in dev `--skip-backup` goes on without one",
-            database="unchanged",
-        )
-    return tools
 
 
 def _require_space(folder: Path, connection: Conn) -> None:
@@ -150,7 +150,7 @@ def _not_in_the_dump(connection: Conn) -> dict[str, list[str]]:
 
 
 def _manifest(
-    backup_id: str, project_dir: Path, dump: Path, database: dict[str, Any]
+    backup_id: str, sequence: int, project_dir: Path, dump: Path, database: dict[str, Any]
 ) -> dict[str, Any]:
     digest = hashlib.sha256()
     with dump.open("rb") as file:
@@ -158,6 +158,7 @@ def _manifest(
             digest.update(block)
     return {
         "timestamp": backup_id,
+        "sequence": sequence,
         "project_dir": str(project_dir),
         "files": [],
         "database": {

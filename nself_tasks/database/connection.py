@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nself_tasks.database import pooler
 from nself_tasks.database.connection_errors import connection_error
-from nself_tasks.errors import ConnectionFailed
+from nself_tasks.errors import ConnectionFailed, NotReady
 from nself_tasks.schema_history import ServerFacts
 
 if TYPE_CHECKING:
@@ -20,11 +23,16 @@ OLDEST_SERVER = 130000
 
 CONNECT_TIMEOUT = 10
 
+RECONNECT_SECONDS = 20.0
+"""How long to try to connect again: a server that restarts after a crash needs some seconds."""
+
 SETTINGS = (
     "SET lock_timeout = '{lock_timeout}ms'; SET idle_in_transaction_session_timeout = 0; "
     "SET standard_conforming_strings = on; "
 )
 """Our own session settings; set again after each RESET ALL, because a migration may change them."""
+
+READ_ONLY = "SET default_transaction_read_only = on"
 
 LOCK_TIMEOUT_MS = 5000
 
@@ -35,6 +43,8 @@ def own_settings(server_version: int) -> str:
     if server_version >= 140000:
         # Without it a killed runner's backend keeps its locks until its statement ends.
         sql += "SET client_connection_check_interval = '1000ms'; "
+        # While a dump is made, the session that holds the lock does nothing.
+        sql += "SET idle_session_timeout = 0; "
     return sql
 
 
@@ -48,7 +58,10 @@ def application_name(run_id: str) -> str:
 
 
 def connect(url: str, *, application: str, read_only: bool = False) -> Conn:
-    """Open an autocommit connection; raises ConnectionFailed in words, the password masked."""
+    """Open an autocommit connection; raises ConnectionFailed in words, the password masked.
+
+    One that may write is refused where a pooler would lend its session to others.
+    """
     import psycopg
 
     arguments: dict[str, Any] = {
@@ -66,19 +79,13 @@ def connect(url: str, *, application: str, read_only: bool = False) -> Conn:
     try:
         connection = psycopg.connect(url, **arguments)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
-        raise connection_error(url, error) from None
+        # The URL itself is wrong where it is no OperationalError.
+        lasting = isinstance(error, psycopg.ProgrammingError)
+        raise connection_error(url, error, lasting=lasting) from None
     try:
-        version = connection.info.server_version
-        if version < OLDEST_SERVER:
-            raise ConnectionFailed(
-                f"the server is PostgreSQL {version // 10000}, the oldest supported is 13",
-                hint="upgrade the server, or point `--database-url` at another one",
-                database="unchanged",
-            )
-        sql = own_settings(version)
-        if read_only:
-            sql += "SET default_transaction_read_only = on"
-        connection.execute(sql)
+        _require_supported(connection.info.server_version)
+        other = arguments | {"application_name": "nself-migrate pooler check"}
+        _set_up(connection, lambda: psycopg.connect(url, **other), read_only=read_only)
     except psycopg.OperationalError as error:
         # The server died, or a pooler lost it, right after the greeting.
         connection.close()
@@ -87,6 +94,43 @@ def connect(url: str, *, application: str, read_only: bool = False) -> Conn:
         connection.close()
         raise
     return connection
+
+
+def connect_within(seconds: float, url: str, *, application: str, read_only: bool = False) -> Conn:
+    """Open a connection to a server that may be starting; raises ConnectionFailed.
+
+    The last attempt begins when the time is over. What waiting does not mend, as a wrong password,
+    is raised at once.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return connect(url, application=application, read_only=read_only)
+        except NotReady:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _require_supported(version: int) -> None:
+    if version < OLDEST_SERVER:
+        raise ConnectionFailed(
+            f"the server is PostgreSQL {version // 10000}, the oldest supported is 13",
+            hint="upgrade the server, or point `--database-url` at another one",
+            database="unchanged",
+        )
+
+
+def _set_up(connection: Conn, another: Callable[[], Conn], *, read_only: bool) -> None:
+    """Make our settings, where they reach nobody else's queries through a pooler."""
+    pooled = pooler.is_between(connection)
+    if pooled and read_only:
+        # Whoever only looks needs neither the settings nor a session of its own.
+        return
+    if pooled:
+        pooler.require_own_session(connection, another)
+    sql = own_settings(connection.info.server_version)
+    connection.execute(sql + READ_ONLY if read_only else sql)
 
 
 def facts(connection: Conn) -> ServerFacts:
@@ -116,6 +160,15 @@ def facts(connection: Conn) -> ServerFacts:
     )
 
 
+def standby() -> NotReady:
+    """Give the error of a server that takes no writes: it may be promoted, or recover."""
+    return NotReady(
+        "the server is a standby or still in recovery, it takes no writes",
+        hint="point `--database-url` at the primary",
+        database="unchanged",
+    )
+
+
 def require_writable(connection: Conn) -> None:
     """Raise ConnectionFailed where the server takes no writes (a standby, or read-only)."""
     row = connection.execute(
@@ -124,11 +177,7 @@ def require_writable(connection: Conn) -> None:
     ).fetchone()
     assert row is not None
     if row[0]:
-        raise ConnectionFailed(
-            "the server is a standby or still in recovery, it takes no writes",
-            hint="point `--database-url` at the primary",
-            database="unchanged",
-        )
+        raise standby()
     if row[1]:
         raise ConnectionFailed(
             "the server is read-only (`default_transaction_read_only` is on)",

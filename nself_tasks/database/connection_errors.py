@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
-from nself_tasks.errors import ConnectionFailed
+from nself_tasks.errors import ConnectionFailed, NotReady
 from nself_tasks.secrets import mask, mask_url
 
 _REASONS: Sequence[tuple[str, str, str]] = (
@@ -36,12 +36,17 @@ _REASONS: Sequence[tuple[str, str, str]] = (
         "correct the host in the database URL",
     ),
     (
-        r"starting up|shutting down|recovery mode|not yet accepting|in recovery",
+        r"starting up|shutting down|recovery mode|not (yet )?accepting|in recovery",
         "the server is starting up, shutting down or recovering",
         "wait for it, then run the same command again",
     ),
     (
-        r"too many clients|remaining connection slots|too many connections",
+        r"unsupported startup parameter",
+        "the connection pooler there refuses a part of this URL",
+        "take the parameter out of the database URL, or name the server itself, not its pooler",
+    ),
+    (
+        r"too many clients|remaining connection slots|too many connections|no more connections",
         "the server has no free connection",
         "close other connections or raise `max_connections`, then run again",
     ),
@@ -70,16 +75,37 @@ _REASONS: Sequence[tuple[str, str, str]] = (
     ),
 )
 
+_LASTING = (
+    "the server wants a password, and the database URL has none",
+    "the server refused the user name or password",
+    "the server has no such database",
+    "the server has no such user",
+    "the server does not accept this user from this host",
+    "the TLS handshake failed",
+)
+"""What waiting does not mend."""
+_UNREACHABLE = (
+    "the host name is unknown",
+    "no answer within the time-out",
+    "no server answers there",
+)
 
-def connection_error(url: str, error: Exception) -> ConnectionFailed:
-    """Turn libpq's message into one sentence and a next step; the password never shows."""
+
+def connection_error(url: str, error: Exception, *, lasting: bool = False) -> ConnectionFailed:
+    """Turn libpq's message into one sentence and a next step; the password never shows.
+
+    It is a NotReady unless waiting cannot mend it.
+    """
     said = " ".join(mask(str(error), [_password(url)]).split())
     known = (r[1:] for r in _REASONS if re.search(r[0], said, re.IGNORECASE))
     sentence, hint = next(known, ("the connection failed", "check the database URL"))
-    return ConnectionFailed(
+    reachable = {"reachable": False} if sentence in _UNREACHABLE else {}
+    kind = ConnectionFailed if lasting or sentence in _LASTING else NotReady
+    return kind(
         f"cannot connect to {mask_url(url)}: {sentence}",
         hint=hint,
         detail=said,
+        facts=reachable,
         database="unchanged",
     )
 

@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from nself_tasks.database.connection import Conn
 
 _COLUMNS = (
-    "id, version, name, checksum, token_checksum, down_checksum, state, run_id::text,"
-    " applied_at, applied_by, execution_ms, direction"
+    "id, version, name, checksum, token_checksum, down_checksum,"
+    " CASE WHEN {idle} THEN 'applied' ELSE state END, run_id::text,"
+    " applied_at, applied_by, execution_ms, CASE WHEN {idle} THEN 'up' ELSE direction END"
 )
+_IDLE = (
+    "(state = 'partial' AND NOT EXISTS (SELECT FROM public._nself_migration_progress AS p"
+    " WHERE p.migration_id = m.id AND p.direction = m.direction))"
+)
+"""A partial row of which no statement has left anything: its direction has not begun."""
 
 
 def read(connection: Conn) -> History:
@@ -68,13 +74,11 @@ def _read(connection: Conn) -> History:
             hint="upgrade `nself-migrate`; nothing was changed",
         )
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM public._nself_migrations WHERE state <> 'rolled_back' ORDER BY id"
+        f"SELECT {_COLUMNS.format(idle=_IDLE)} FROM public._nself_migrations AS m"
+        f" WHERE state <> 'rolled_back' AND NOT (direction = 'up' AND {_IDLE}) ORDER BY id"
     ).fetchall()
-    return History(
-        exists=True,
-        meta=HistoryMeta(*meta) if meta else None,
-        rows=tuple(HistoryRow(*row) for row in rows),
-    )
+    found = tuple(HistoryRow(*row) for row in rows)
+    return History(exists=True, meta=HistoryMeta(*meta) if meta else None, rows=found)
 
 
 def insert(

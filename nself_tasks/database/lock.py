@@ -3,6 +3,9 @@
 Always `pg_try_advisory_lock` with polling. The blocking call holds a snapshot while it waits, a
 CREATE INDEX CONCURRENTLY of the lock's holder waits for that snapshot, and the server ends the
 deadlock by killing one of the two.
+
+Whoever waits shows it by a second lock, which all who wait share. A restore that replaces the
+database ends such sessions: nothing is in flight in them, and they wait for that very restore.
 """
 
 from __future__ import annotations
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 KEY = int.from_bytes(hashlib.sha256(b"public._nself_migrations").digest()[:8], "big", signed=True)
 """Advisory locks are kept per database, so one constant serves all of them."""
 
+WAITING = int.from_bytes(
+    hashlib.sha256(b"public._nself_migrations waiting").digest()[:8], "big", signed=True
+)
+"""What every session holds that may be ended at any time, because nothing is in flight in it."""
+
 TRY = f"SELECT pg_catalog.pg_try_advisory_lock({KEY})"
 TRY_IN_TRANSACTION = f"SELECT pg_catalog.pg_try_advisory_xact_lock({KEY})"
 
@@ -33,17 +41,38 @@ _OURS = (
 _POLL_SECONDS = (0.05, 0.5)
 
 
+class WaitCutShort(Exception):
+    """The connection was lost while the session waited, and did nothing else."""
+
+
 def acquire(connection: Conn, *, wait: float, notice: Callable[[str, str], None]) -> bool:
     """Take the lock within `wait` seconds; gives whether we had to wait for somebody.
 
-    Raises LockNotAcquired, naming the holder and since when it runs.
+    Raises LockNotAcquired, naming the holder and since when it runs; WaitCutShort.
     """
+    import psycopg
+
+    row = connection.execute(TRY).fetchone()
+    if row and row[0]:
+        return False
+    try:
+        _wait(connection, wait, notice)
+    except psycopg.OperationalError as error:
+        if not connection.broken:
+            raise
+        raise WaitCutShort from error
+    return True
+
+
+def _wait(connection: Conn, wait: float, notice: Callable[[str, str], None]) -> None:
     deadline = time.monotonic() + wait
-    waited, pause = False, _POLL_SECONDS[0]
+    said, pause = False, _POLL_SECONDS[0]
+    show_waiting(connection)
     while True:
         row = connection.execute(TRY).fetchone()
         if row and row[0]:
-            return waited
+            connection.execute(f"SELECT pg_catalog.pg_advisory_unlock_shared({WAITING})")
+            return
         left = deadline - time.monotonic()
         if left <= 0:
             raise LockNotAcquired(
@@ -51,11 +80,16 @@ def acquire(connection: Conn, *, wait: float, notice: Callable[[str, str], None]
                 hint="wait for it to end and run again, or wait longer with `--lock-wait SECONDS`",
                 database="unchanged",
             )
-        if not waited:
+        if not said:
             notice("note", f"waiting up to {wait:g} s for the lock, held by {holder(connection)}")
-        waited = True
+        said = True
         time.sleep(min(left, pause * random.uniform(0.7, 1.3)))
         pause = min(pause * 1.5, _POLL_SECONDS[1])
+
+
+def show_waiting(connection: Conn) -> None:
+    """Show others that nothing is in flight in this session: it may be ended."""
+    connection.execute(f"SELECT pg_catalog.pg_try_advisory_lock_shared({WAITING})")
 
 
 def holder(connection: Conn) -> str:

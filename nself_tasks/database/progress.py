@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from nself_tasks.errors import HistoryError
 from nself_tasks.migrations.script import statement_hash
+from nself_tasks.model import Category
 
 if TYPE_CHECKING:
     from nself_tasks.database.connection import Conn
-    from nself_tasks.model import Script
+    from nself_tasks.database.session import Session
+    from nself_tasks.database.work import Work
+    from nself_tasks.model import Script, Statement
 
 Progress = dict[int, tuple[str, str, dict[str, Any]]]
 """position → (phase, statement hash, facts)"""
@@ -30,10 +33,11 @@ def check_unedited(
 ) -> None:
     """Raise HistoryError where a statement before the resume point is not the one that ran.
 
-    One that was only begun counts as well, unless a person decided that it is to be run again.
+    One that was only begun counts as well, unless it failed, or a person decided that it is to be
+    run again.
     """
-    for position, (phase, recorded, _) in progress.items():
-        if phase == "intent" and undecided == "rerun":
+    for position, (phase, recorded, facts) in progress.items():
+        if phase == "intent" and (undecided == "rerun" or facts.get("failed")):
             continue
         pieces = script.statements
         if position > len(pieces) or statement_hash(pieces[position - 1]) != recorded:
@@ -47,3 +51,20 @@ def check_unedited(
                 facts={"version": version, "path": str(script.source.path), "line": line},
                 database="partial",
             )
+
+
+def left_to_run(session: Session, work: Work, row_id: int) -> tuple[Statement, ...]:
+    """Give the statements of a partial migration from its resume point on, after its earlier SETs.
+
+    Raises HistoryError where what has run was edited.
+    """
+    progress = read_progress(session.connection, row_id, work.direction)
+    check_unedited(work.script, progress, work.version, undecided=session.undecided)
+    done = sum(1 for phase, _, _ in progress.values() if phase == "done")
+    if done:
+        session.notice("note", f"{work.version}: resumes after statement {done}")
+    return tuple(
+        statement
+        for position, statement in enumerate(work.script.statements, 1)
+        if position > done or statement.category is Category.SESSION
+    )

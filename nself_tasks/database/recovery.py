@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from nself_tasks.database.session import Session
     from nself_tasks.model import Statement
 
-RECONNECT_SECONDS = 20.0
-"""How long to try to connect again: a server that restarts after a crash needs some seconds."""
-
 ORPHAN_SECONDS = 30.0
 """How long to wait for our old backend: the server sees a dead client within a second (from 14
 on), but a COMMIT whose answer was lost may still be running."""
@@ -109,8 +106,14 @@ def _outcome(session: Session, proof: Proof) -> bool | None:
     """True: the row is there. False: it is not, and our old backend is gone. None: unknown."""
     import psycopg
 
-    connection = _connect(session)
-    if connection is None:
+    try:
+        connection = connecting.connect_within(
+            connecting.RECONNECT_SECONDS,
+            session.url,
+            application="nself-migrate recovery",
+            read_only=True,
+        )
+    except ConnectionFailed:
         return None
     try:
         deadline = time.monotonic() + ORPHAN_SECONDS
@@ -129,17 +132,6 @@ def _outcome(session: Session, proof: Proof) -> bool | None:
         return None
     finally:
         connection.close()
-
-
-def _connect(session: Session) -> connecting.Conn | None:
-    deadline = time.monotonic() + RECONNECT_SECONDS
-    while True:
-        try:
-            return connecting.connect(session.url, application="nself-migrate recovery")
-        except ConnectionFailed:
-            if time.monotonic() > deadline:
-                return None
-            time.sleep(0.5)
 
 
 def _backend_alive(connection: connecting.Conn, session: Session) -> bool:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.database import connection as connecting
-from nself_tasks.database import indexes, lock
+from nself_tasks.database import indexes, lock, pooler, turn
 from nself_tasks.schema_history import ServerFacts
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Session:
         self.url = url
         self.undecided = undecided
         """`rerun` or `done`: what a person decided where the catalog cannot tell."""
+        self.secrets: tuple[str, ...] = ()  # no error may show them
         self.run_id = run_id
         self.notice = notice
         self.application = connecting.application_name(run_id)
@@ -58,16 +59,19 @@ class Session:
     @property
     def connection(self) -> Conn:
         """The open connection; opened at first use. Raises ConnectionFailed."""
-        if self._connection is None:
-            self._connection = connecting.connect(self.url, application=self.application)
-            self._connection.add_notice_handler(self._heard)
-            row = self._connection.execute(
-                "SELECT pid, backend_start FROM pg_catalog.pg_stat_activity"
-                " WHERE pid = pg_catalog.pg_backend_pid()"
-            ).fetchone()
-            # Kept for the question "is our old backend gone?" after a lost connection.
-            self._backend = (row[0], row[1]) if row else (0, None)
-        return self._connection
+        return self._connection or self._open(within=0)
+
+    def _open(self, *, within: float) -> Conn:
+        opened = connecting.connect_within(within, self.url, application=self.application)
+        self._connection = opened
+        opened.add_notice_handler(self._heard)
+        row = opened.execute(
+            "SELECT pid, backend_start FROM pg_catalog.pg_stat_activity"
+            " WHERE pid = pg_catalog.pg_backend_pid()"
+        ).fetchone()
+        # Kept for the question "is our old backend gone?" after a lost connection.
+        self._backend = (row[0], row[1]) if row else (0, None)
+        return opened
 
     @property
     def facts(self) -> ServerFacts:
@@ -88,10 +92,20 @@ class Session:
             self._connection.closed or self._connection.broken
         )
 
+    @property
+    def _pooled(self) -> bool:
+        """Whether a pooler answered the start of the connection, not the server."""
+        return self._backend[0] != self.connection.info.backend_pid
+
     def reset_sql(self) -> str:
         """Give the SQL that undoes whatever a migration did to the session, lock excepted."""
         version = self.connection.info.server_version
-        return RESET_IDENTITY + connecting.own_settings(version)
+        sql = RESET_IDENTITY + connecting.own_settings(version)
+        if self._pooled:
+            # RESET ALL goes back to the name that the pooler began the session with.
+            name = self.application.replace("'", "''")
+            sql += f"SET application_name = '{name}'; "
+        return sql
 
     def clean_sql(self) -> str:
         """Give the SQL for a session like new, lock excepted."""
@@ -122,8 +136,11 @@ class Session:
             indexes.require_valid(self.connection, statement.text)
 
     def acquire_lock(self, *, wait: float) -> bool:
-        """Take the migration lock; gives whether somebody else had it in between."""
-        waited = lock.acquire(self.connection, wait=wait, notice=self.notice)
+        """Take the migration lock; gives whether somebody else had it in between.
+
+        Raises LockNotAcquired; GuardError where the database was replaced meanwhile.
+        """
+        waited = turn.take(self, wait=wait)
         self.locked = True
         return waited
 
@@ -135,11 +152,27 @@ class Session:
             self.locked = True
 
     def reopen(self, *, wait: float) -> None:
-        """Connect again after a lost connection, and take the lock again if we had it."""
+        """Connect again after a lost connection, and take the lock again if we had it.
+
+        `wait` is for the lock. Raises ConnectionFailed, LockNotAcquired, GuardError.
+        """
         had = self.locked
         self.close()
+        self._open(within=connecting.RECONNECT_SECONDS)
         if had:
+            turn.require_same(self, self.facts, database=None)
             self.acquire_lock(wait=wait)
+
+    def revive(self, *, wait: float) -> None:
+        """Connect again where the connection was lost while nothing was asked of it."""
+        import psycopg
+
+        try:
+            self.connection.execute("SELECT 1")
+        except psycopg.OperationalError:
+            if not self.broken:
+                raise
+            self.reopen(wait=wait)
 
     def rollback(self) -> None:
         """Roll back whatever transaction is open; a lost connection has done so by itself."""
@@ -155,6 +188,8 @@ class Session:
         """Close the connection; the server drops the lock with it."""
         if self._connection is not None:
             self.ended_broken = self.broken
+            if self._pooled and not self.broken:
+                pooler.leave(self._connection)
             self._connection.close()
         self._connection, self.locked, self.in_batch = None, False, False
 

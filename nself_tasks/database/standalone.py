@@ -36,7 +36,8 @@ def run(session: Session, work: Work) -> None:
         if phase == "done":
             continue
         step = Step(session, work, row_id, position, statement)
-        if phase == "intent" and undecided.finished(session, step.replay(), statement, facts):
+        asked = phase == "intent" and not facts.get("failed")
+        if asked and undecided.finished(session, step.replay(), statement, facts):
             step.record("done", facts)
         elif runs_alone(work.script, statement):
             step.run_alone()

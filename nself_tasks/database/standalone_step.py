@@ -13,6 +13,7 @@ from nself_tasks.database.statement import execute, failure
 from nself_tasks.database.work import Work
 from nself_tasks.errors import LockNotAcquired, MigrationFailed
 from nself_tasks.migrations.script import statement_hash
+from nself_tasks.migrations.targets import detached_partition
 from nself_tasks.model import Category
 
 if TYPE_CHECKING:
@@ -135,7 +136,10 @@ class Step:
             self.session.connection.execute(text)
 
     def _clean_up_after(self, facts: dict[str, Any], error: psycopg.Error) -> None:
-        """Drop the invalid index of a failed build; the statement failed, so no intent is left."""
+        """Drop the invalid index of a failed build; the statement failed, so no intent is left.
+
+        What commits by itself before it fails leaves nobody knows what: that it began stays said.
+        """
         import psycopg
 
         hinted = error.diag.constraint_name
@@ -147,6 +151,11 @@ class Step:
             said = another.diag.message_primary or str(another)
             self.session.notice("warning", f"what the failed build left is still there: {said}")
             return
+        if self.statement.category is Category.UNDECIDABLE or detached_partition(
+            self.statement.text
+        ):
+            self.record("intent", {**facts, "failed": True})
+            return
         self.session.connection.execute(
             "DELETE FROM public._nself_migration_progress"
             " WHERE migration_id = %s AND direction = %s AND position = %s AND phase = 'intent'",
@@ -154,7 +163,13 @@ class Step:
         )
 
     def _failed(self, error: psycopg.Error) -> MigrationFailed:
-        failed = failure(self.work.script, self.statement, error, version=self.work.version)
+        failed = failure(
+            self.work.script,
+            self.statement,
+            error,
+            version=self.work.version,
+            secrets=self.session.secrets,
+        )
         failed.database = "partial"
         failed.facts["statement"] = self.position
         return failed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.errors import MigrationFailed
-from nself_tasks.migrations.position import excerpt, locate
+from nself_tasks.migrations.masked import masked_excerpt, masked_statement
+from nself_tasks.migrations.position import locate
 from nself_tasks.model import Category, Script, Statement
 from nself_tasks.secrets import mask
 
@@ -26,40 +28,67 @@ _HINTS = {
         "a procedure that commits cannot run in the migration's transaction: start the file with"
         " the line `-- nself: no-transaction`"
     ),
+    "57014": (
+        "if it was the time limit of this database or user, begin the file with"
+        " `SET statement_timeout = '1h';`, then run again: it starts at what is left"
+    ),
     "55P04": "use the new enum value in a later migration: it is not usable before commit",
 }
 
 
 def execute(session: Session, statement: Statement) -> None:
-    """Run one statement as its author wrote it; COPY data is streamed. Raises psycopg.Error."""
+    """Run one statement as its author wrote it; COPY data is streamed. Raises psycopg.Error.
+
+    The file's own bytes are sent, which are UTF-8, whatever the client encoding is: psycopg would
+    send the same characters in that encoding, and COPY data as it is.
+    """
+    _check_encoding(session, statement)
     with session.listening(), session.connection.cursor() as cursor:
         if statement.copy_data is None:
-            cursor.execute(statement.text)
+            cursor.execute(statement.text.encode())
             return
         data = statement.copy_data.encode()
-        with cursor.copy(statement.text) as copy:
+        with cursor.copy(statement.text.encode()) as copy:
             for at in range(0, len(data), _COPY_CHUNK):
                 copy.write(data[at : at + _COPY_CHUNK])
 
 
+def _check_encoding(session: Session, statement: Statement) -> None:
+    """Refuse a text that the server would read as other characters than the file has."""
+    import psycopg
+
+    encoding = session.connection.info.parameter_status("client_encoding")
+    # In SQL_ASCII, with which a dump of such a database begins, bytes are taken as they are.
+    if (
+        encoding in ("UTF8", "SQL_ASCII")
+        or (statement.text + (statement.copy_data or "")).isascii()
+    ):
+        return
+    raise psycopg.errors.UntranslatableCharacter(
+        f"the file is UTF-8, but its `SET client_encoding` makes the server read it as {encoding},"
+        " that is as other characters: take that line out"
+    )
+
+
 def failure(
-    script: Script, statement: Statement | None, error: psycopg.Error, *, version: str
+    script: Script,
+    statement: Statement | None,
+    error: psycopg.Error,
+    *,
+    version: str,
+    secrets: Sequence[str] = (),
 ) -> MigrationFailed:
-    """Turn the server's error into one that names file, line, column, SQLSTATE and next step."""
+    """Turn the server's error into one that names file, line, column, SQLSTATE and next step.
+
+    `secrets` are values that it must not show, besides what looks like one.
+    """
     text, path = script.source.text, str(script.source.path)
     diagnostic = error.diag
     offset = _offset(text, statement, diagnostic) if statement else 0
     line, column = locate(text, offset)
     primary = mask(diagnostic.message_primary or str(error).strip(), [])
-    lines = [mask(excerpt(text, offset), [])] if statement else []
-    for label, value in (
-        ("detail", diagnostic.message_detail),
-        ("hint", diagnostic.message_hint),
-        ("context", diagnostic.context),
-        ("inner statement", diagnostic.internal_query),
-    ):
-        if value:
-            lines.append(f"{label}: {mask(value, [])}")
+    lines = [masked_excerpt(script, offset, secrets)] if statement else []
+    lines += _said_besides(diagnostic)
     state = error.sqlstate or "no SQLSTATE"
     facts: dict[str, Any] = {
         "version": version,
@@ -77,6 +106,16 @@ def failure(
         hint=_HINTS.get(error.sqlstate or ""),
         facts=facts,
     )
+
+
+def _said_besides(diagnostic: Any) -> list[str]:
+    said = (
+        ("detail", diagnostic.message_detail),
+        ("hint", diagnostic.message_hint),
+        ("context", diagnostic.context),
+        ("inner statement", diagnostic.internal_query),
+    )
+    return [f"{label}: {masked_statement(value)}" for label, value in said if value]
 
 
 def _offset(text: str, statement: Statement, diagnostic: Any) -> int:

@@ -19,7 +19,8 @@ def open_target(target: Target, root: Path) -> Iterator[str]:
         with open_embedded(root) as url:
             yield url
         return
-    yield _url(target)
+    with _reached(target, root) as url:
+        yield url
 
 
 @contextmanager
@@ -34,7 +35,20 @@ def open_for_planning(target: Target, root: Path) -> Iterator[str | None]:
         with open_copy_for_planning(root) as url:
             yield url
         return
-    yield _url(target)
+    with _reached(target, root) as url:
+        yield url
+
+
+@contextmanager
+def _reached(target: Target, root: Path) -> Iterator[str]:
+    """Give the URL of a configured target, or of a socket that leads to it through Compose."""
+    if not target.via:
+        yield _url(target)
+        return
+    from nself_tasks.database.compose_relay import through_container
+
+    with through_container(target, root) as url:
+        yield url
 
 
 def _url(target: Target) -> str:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from nself_tasks.database import connection as connecting
+from nself_tasks.database import lock, pooler
 from nself_tasks.errors import NselfError
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Watch:
             with connecting.connect(
                 self._session.url, application="nself-migrate watch", read_only=True
             ) as connection:
+                if not pooler.is_between(connection):
+                    lock.show_waiting(connection)
                 said: set[tuple[object, ...]] = set()
                 while True:
                     pid = self._session.backend[0]

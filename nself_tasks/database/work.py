@@ -61,11 +61,16 @@ class Work:
             run_id=self.run["run_id"],
         )
 
-    def close(self, connection: Conn, execution_ms: int) -> None:
-        """Write the row that says that all of it is done, in the transaction that is open."""
+    def close(self, connection: Conn, execution_ms: int, *, partial: int | None = None) -> None:
+        """Write the row that says that all of it is done, in the transaction that is open.
+
+        `partial` is the row of a migration that began statement by statement.
+        """
         if self.direction == "down":
             assert self.row_id is not None
             history.mark_rolled_back(connection, self.row_id, self.run["run_id"])
+        elif partial is not None:
+            self.finish_row(connection, partial, execution_ms)
         else:
             self.open_row(connection, state="applied", execution_ms=execution_ms)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.errors import HistoryError, InputError
+from nself_tasks.migrations.masked import masked_statement
 from nself_tasks.migrations.script import segments
 from nself_tasks.model import Migration, Script
 from nself_tasks.pipeline.prepare import HISTORY, setup_steps
@@ -76,7 +77,7 @@ def _shown(context: Context, migration: Migration) -> dict[str, Any]:
         return shown
     shown["segments"] = list(segments(script))
     if context.options.show_sql:
-        shown["sql"] = [s.text for s in script.statements]
+        shown["sql"] = [masked_statement(s.text) for s in script.statements]
     return shown
 
 

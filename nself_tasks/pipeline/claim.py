@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nself_tasks import records
 from nself_tasks.discovery import Project
+from nself_tasks.errors import NselfError
 from nself_tasks.storage import ensure_private, state_dir
 
 if TYPE_CHECKING:
@@ -47,8 +49,10 @@ def path(project: Project) -> Path:
 def read(project: Project) -> Claim | None:
     """Give the claim; a missing, torn or foreign file is no claim."""
     try:
-        return Claim(**json.loads(path(project).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        claim = Claim(**records.read_json(path(project)))
+        records.require_backup_id(claim.backup)
+        return replace(claim, taken_at=float(claim.taken_at), next_xid=int(claim.next_xid))
+    except (OSError, ValueError, TypeError, OverflowError):
         return None
 
 
@@ -57,10 +61,12 @@ def write(project: Project, claim: Claim) -> None:
     try:
         ensure_private(state_dir(project))
         target = path(project)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        partial.write_text(json.dumps(asdict(claim)), encoding="utf-8")
+        # Not synced: a claim that is lost costs a second backup.
+        partial = target.with_name(f".nself-{os.urandom(8).hex()}.tmp")
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(claim)))
         partial.replace(target)
-    except OSError:
+    except (OSError, NselfError):
         return
 
 

@@ -20,7 +20,9 @@ from nself_tasks.migrations.script import parse
 from nself_tasks.model import Migration, Script, SourceFile
 from nself_tasks.pipeline import claim as claims
 from nself_tasks.pipeline import guards, runnable
+from nself_tasks.pipeline.before import Before
 from nself_tasks.pipeline.options import Options, Reversal
+from nself_tasks.pipeline.surroundings import Surroundings
 from nself_tasks.pipeline.upgrade_plan import NO_UPGRADE, UpgradePlan, look
 from nself_tasks.project import read_migration_files
 from nself_tasks.schema_history import History, HistoryRow, ServerFacts
@@ -51,8 +53,10 @@ class Context:
     upgrade: UpgradePlan = NO_UPGRADE
     """What becomes of the project's files; empty for a rollback and under `--schema-only`."""
     files_backup: str | None = None
+    around: Surroundings = field(default_factory=Surroundings)
     files_locked: ExitStack | None = None
     """What gives the lock on the files back."""
+    before: Before = field(default_factory=Before)
     stale: bool = False
     loaded: tuple[Any, ...] = ()
     applied: set[int] = field(default_factory=set)
@@ -64,8 +68,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.load_files()
-        options = self.options
-        if self.goal == "run" and not options.schema_only:
+        if self.goal == "run" and not self.options.schema_only:
             self.upgrade = look(self.settings, self.options)
         if self.upgrade.unfinished is not None:
             self.files_backup = self.upgrade.unfinished.backup
@@ -145,11 +148,7 @@ class Context:
         return files, rows, self.history.meta
 
     def check(self) -> None:
-        """Raise what stands in the way of this run, all of it at once; changes nothing.
-
-        GuardError for another environment or project, HistoryError for edited or missing files,
-        InputError for scripts that cannot run.
-        """
+        """Raise what stands in the way: GuardError, HistoryError or InputError; changes nothing."""
         guards.check_environment(self)
         guards.check_history(self)
         if self.goal == "run":

@@ -107,12 +107,14 @@ class Planner(Runner):  # type: ignore[misc]
 
     def _ask(self, task: Task, tasks_dict: dict[str, Task]) -> tuple[StepStatus, tuple[str, ...]]:
         made = [f"input {d} is made by {self._made[d]}" for d in task.file_dep if d in self._made]
+        # Not there yet; and doit cannot say that a file is missing whose name has braces.
+        task.file_dep.difference_update(self._made)
         found = self.dep_manager.get_status(task, tasks_dict, get_log=True)
         if (error := raised(task)) is not None:
             said = error if isinstance(error, NselfError) else unexpected(error)
             return StepStatus.BLOCKED, tuple(map(str, said.problems)) or (said.message,)
         if made:
-            return StepStatus.RUN, tuple(made)
+            return StepStatus.RUN, _conditions(found.reasons) or tuple(made)
         if found.status == "error":
             return StepStatus.BLOCKED, (found.get_error_message(),)
         if found.status == "up-to-date":
@@ -123,13 +125,18 @@ class Planner(Runner):  # type: ignore[misc]
 
 def _reasons(reasons: dict[str, Any]) -> tuple[str, ...]:
     """Put doit's reasons into words."""
-    said = [repr(condition) for condition, _, _ in reasons.get("uptodate_false", ())]
+    said = list(_conditions(reasons))
     if not said:
         said += [f"{target} is not there" for target in reasons.get("missing_target", ())]
-    said += [f"{path} has changed" for path in reasons.get("changed_file_dep", ())]
+        said += [f"{path} has changed" for path in reasons.get("changed_file_dep", ())]
     if reasons.get("has_no_dependencies"):
         said.append("always runs")
     return tuple(said)
+
+
+def _conditions(reasons: dict[str, Any]) -> tuple[str, ...]:
+    """Give what the step's own conditions say: that tells more than the name of a file."""
+    return tuple(repr(condition) for condition, _, _ in reasons.get("uptodate_false", ()))
 
 
 def _step(task: Task, status: StepStatus, why: tuple[str, ...]) -> Step:

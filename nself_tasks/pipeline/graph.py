@@ -11,11 +11,14 @@ from nself_tasks.errors import Problem
 from nself_tasks.model import Migration
 from nself_tasks.pipeline import (
     apply,
+    count_losses,
     creation,
     file_order,
     files_lock,
+    hasura,
     install,
     order,
+    preflight,
     prepare,
     record,
     regenerate,
@@ -30,7 +33,7 @@ from nself_tasks.schema_history import History, HistoryRow
 if TYPE_CHECKING:
     from nself_tasks.pipeline.context import Context
 
-GOAL = record.RECORD
+goal = hasura.goal
 
 
 def steps(context: Context) -> Iterator[StepDict]:
@@ -47,11 +50,14 @@ def steps(context: Context) -> Iterator[StepDict]:
         yield from _schema(context)
     yield from install.install(context, record.last_schema_step(context))
     yield from record.record(context)
+    yield from hasura.reload(context)
 
 
 def _schema(context: Context) -> Iterator[StepDict]:
     yield from prepare.history(context)
     if context.work_to_do or context.listed:
+        yield from preflight.preflight(context)
+        yield from count_losses.count_losses(context)
         yield from prepare.lock(context)
         yield from prepare.backup(context)
         yield from prepare.begin(context)
@@ -70,7 +76,7 @@ def problems(context: Context) -> list[Problem]:
         listed = list(steps(form))
         found += order.problems(
             listed,
-            goal=GOAL,
+            goal=goal(form),
             root=form.settings.project.root,
             backup=not form.options.skip_backup,
         )

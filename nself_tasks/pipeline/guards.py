@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nself_tasks.errors import GuardError, HistoryError, Problem, UsageError
 from nself_tasks.migrations.reconcile import BLOCKING, OUT_OF_ORDER, problem
 from nself_tasks.model import Environment
+from nself_tasks.pipeline.recorded import check_recorded
 
 if TYPE_CHECKING:
     from nself_tasks.pipeline.context import Context
@@ -27,14 +28,9 @@ def check_flags(context: Context) -> None:
     environment = strictest(context)
     if not context.options.skip_backup or environment.strictness == 0:
         return
-    if environment.strictness == 1 and context.options.yes:
-        return
     if environment.strictness == 1:
-        raise UsageError(
-            "`--skip-backup` in staging needs `--yes` as well",
-            hint="leave `--skip-backup` out, or add `--yes`",
-            database="unchanged",
-        )
+        # Asked for before the first step, where somebody is there to answer.
+        return
     raise UsageError(
         f"`--skip-backup` is for dev, and this is {environment.name} ({environment.source})",
         hint="leave `--skip-backup` out",
@@ -90,6 +86,7 @@ def check_history(context: Context) -> None:
             database="unchanged",
         )
     _check_direction(context)
+    check_recorded(context)
     if context.goal == "run":
         _check_order(context)
 

@@ -59,8 +59,10 @@ def install(context: Context, after: str | None) -> Iterator[StepDict]:
     """Replace each file in one step, after the last migration; `after` is that step."""
     project = context.settings.project
     for entry in context.upgrade.entries:
-        needs = [after or SCAN]
+        needs, staged = [after or SCAN], []
         if entry.after is not None and context.upgrade.unfinished is None:
+            # The file itself is no target: staging reads it, so doit would see a circle.
+            staged = [str(intents.staged_path(project, entry.path))]
             needs += [f"migrate:stage:{step_name(entry.path)}", REGENERATE]
         yield {
             "basename": "migrate:install",
@@ -68,6 +70,7 @@ def install(context: Context, after: str | None) -> Iterator[StepDict]:
             "doc": "replace the file" if entry.after else "move the file into the backup",
             "actions": [Call(_install, context, entry)],
             "task_dep": needs,
+            "file_dep": staged,
             "setup": [BACKUP_FILES, INTENT],
             "uptodate": [
                 Condition(partial(installation.is_installed, project, entry), "is not upgraded yet")

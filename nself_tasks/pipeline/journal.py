@@ -7,9 +7,11 @@ a cache: every step asks the database, and everything works when this file is de
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+from nself_tasks.records import read_record
 from nself_tasks.storage import give_to_owner
 
 
@@ -28,7 +30,7 @@ class JournalStore:
 
     def _lines(self) -> list[str]:
         try:
-            return self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+            return read_record(self._path).decode("utf-8", "replace").splitlines()
         except OSError:
             # Missing or unreadable: a cache may be.
             return []
@@ -40,7 +42,7 @@ class JournalStore:
                 self._records.pop(record["task"], None)
             else:
                 self._records[record["task"]] = dict(record["record"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # A kill can tear the last line.
             return
 
@@ -75,7 +77,10 @@ class JournalStore:
         # A torn last line must not swallow our first one.
         prefix = "" if self._begun else "\n"
         try:
-            with self._path.open("a", encoding="utf-8") as file:
+            # A link here would let a clone choose what file of the user's grows.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(self._path, flags, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8") as file:
                 file.write(prefix + json.dumps(record, default=list) + "\n")
             if not self._begun:
                 give_to_owner(self._path)

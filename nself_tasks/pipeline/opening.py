@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nself_tasks.migrations.reconcile import OUT_OF_ORDER
 from nself_tasks.model import Migration, SourceFile
-from nself_tasks.pipeline import guards
+from nself_tasks.pipeline import dump_choice, guards
 from nself_tasks.pipeline.context import Context
 from nself_tasks.pipeline.options import Reversal
 from nself_tasks.pipeline.reversals import choose_down
@@ -27,18 +27,22 @@ def looking(context: Context) -> Iterator[Context]:
     from nself_tasks.database import connection as connecting
     from nself_tasks.database import history
     from nself_tasks.database.target import open_for_planning
+    from nself_tasks.database.waiting import until_it_answers
 
     settings = context.settings
     with open_for_planning(settings.target, settings.project.root) as url:
         if url is None:
             yield context
             return
+        until_it_answers(url, context.options.wait_for_db, context.notice)
         connection = connecting.connect(url, application=READ_ONLY_APPLICATION, read_only=True)
         try:
             context.facts = connecting.facts(connection)
+            context.before.connection = connection
             context.set_history(history.read(connection))
             say_label(context)
             load_reversals(context, connection)
+            dump_choice.look(context, connection)
             yield context
         finally:
             connection.close()
@@ -50,17 +54,20 @@ def session_for(context: Context) -> Iterator[str]:
     from nself_tasks.database import connection as connecting
     from nself_tasks.database.session import Session
     from nself_tasks.database.target import open_target
+    from nself_tasks.database.waiting import until_it_answers
 
     settings = context.settings
     for note in settings.target.notes:
         context.notice("note", note)
     with open_target(settings.target, settings.project.root) as url:
+        until_it_answers(url, context.options.wait_for_db, context.notice, writes=True)
         session = Session(
             url,
             run_id=context.run_id,
             notice=context.notice,
             undecided=context.options.undecided,
         )
+        session.secrets = settings.secrets
         try:
             connecting.require_writable(session.connection)
             context.session, context.facts = session, session.facts
@@ -151,4 +158,5 @@ def described(context: Context) -> dict[str, Any]:
         "target_source": target.source if target else "not asked",
         "environment": environment.name,
         "environment_source": environment.source,
+        "losses": context.before.shown(),
     }

@@ -21,6 +21,10 @@ class Options:
     out_of_order: bool = False
     relabel: bool = False
     lock_wait: float = 30.0
+    wait_for_db: float = 0.0
+    """Seconds to wait for a database that does not answer yet."""
+    recorded: tuple[int, ...] = ()
+    """Versions to roll back although they were recorded without being run."""
     undecided: str | None = None
     yes: bool = False
     files_only: bool = False
@@ -30,6 +34,8 @@ class Options:
     only: tuple[str, ...] = ()
     """The kinds of artifact to upgrade; empty means all."""
     skip: tuple[str, ...] = ()
+    hasura: Literal["auto", "off"] = "auto"
+    """Whether Hasura is told of a changed schema, where the stack has one."""
     show_sql: bool = False
     unfold: bool = False
     """Show a step for every migration, also the applied ones (`doit list`)."""

@@ -45,7 +45,7 @@ def config(context: Context) -> dict[str, Any]:
     return {
         "backend": "nself-journal",
         "dep_file": context.journal() if context.session else "",
-        "default_tasks": [graph.GOAL],
+        "default_tasks": [graph.goal(context)],
         "verbosity": 2,
     }
 

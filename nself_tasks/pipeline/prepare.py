@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nself_tasks.pipeline import claim
+from nself_tasks.pipeline import claim, dump_choice, preflight
 from nself_tasks.pipeline.files_lock import FILES_LOCK
 from nself_tasks.pipeline.steps import Call, Condition, PlanStale, StepDict
 
@@ -65,7 +65,7 @@ def lock(context: Context) -> Iterator[StepDict]:
         "doc": "one runner at a time: take the migration lock",
         "actions": [Call(_take_lock, context)],
         # In this order everywhere, so that two runners never wait for each other.
-        "task_dep": [] if context.upgrade.is_empty else [FILES_LOCK],
+        "task_dep": [*preflight.ids(context), *([] if context.upgrade.is_empty else [FILES_LOCK])],
         "teardown": [Call(_release_lock, context)],
         "uptodate": [
             Condition(
@@ -107,29 +107,33 @@ def backup(context: Context) -> Iterator[StepDict]:
         "doc": "dump the database to .nself/backup and verify the dump",
         "actions": [Call(_take_backup, context)],
         "task_dep": [LOCK] if context.upgrade.is_empty else [LOCK, BACKUP_FILES],
-        "uptodate": [
-            Condition(lambda: _covered(context), "no backup covers what this run would change")
-        ],
+        "uptodate": [Condition(lambda: _covered(context), dump_choice.reason(context))],
         "meta": {"stage": "backup"},
     }
 
 
 def _covered(context: Context) -> bool:
+    if (found := covering(context)) is None:
+        return False
+    context.claim = found
+    return True
+
+
+def covering(context: Context) -> claim.Claim | None:
+    """Give the claim whose backup holds what this run would lose, where there is one."""
     from nself_tasks.storage import backup_dir
 
     if context.session is None or context.facts is None:
-        return False
+        return None
     found = claim.read(context.settings.project)
-    if not claim.covers(
+    is_covered = claim.covers(
         found,
         goal=context.goal,
         identity=context.facts.identity,
         xid=claim.next_xid(context.session),
         backups=backup_dir(context.settings.project),
-    ):
-        return False
-    context.claim = found
-    return True
+    )
+    return found if is_covered else None
 
 
 def _take_backup(context: Context) -> dict[str, Any]:
@@ -153,6 +157,8 @@ def _take_backup(context: Context) -> dict[str, Any]:
         connection=session.connection,
         facts=session.facts,
         into=context.files_backup,
+        progress=context.around.progress,
+        find_stack=lambda: dump_choice.find_stack(context.settings),
     )
     context.claim = claim.Claim(
         run_id=context.run_id,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nself_tasks import installation
 from nself_tasks import intent as intents
 from nself_tasks.errors import GuardError, HistoryError
-from nself_tasks.pipeline import claim
+from nself_tasks.maintenance.refit import refit
+from nself_tasks.pipeline import claim, retain
 from nself_tasks.pipeline.apply import COMMIT
 from nself_tasks.pipeline.prepare import HISTORY, setup_steps
 from nself_tasks.pipeline.steps import Call, Condition, StepDict, step_name
@@ -22,18 +23,29 @@ RECORD = "migrate:record"
 
 def record(context: Context) -> Iterator[StepDict]:
     """Hold what is there now against the plan, and end the run's claim on its backup."""
+    before = _everything_else(context)
+    closing = list(retain.retain(context, before))
+    yield from closing
+    yield from _goal(context, before + [step["basename"] for step in closing])
+
+
+def _everything_else(context: Context) -> list[str]:
+    installs = [f"migrate:install:{step_name(entry.path)}" for entry in context.upgrade.entries]
+    last = last_schema_step(context)
+    return [*([last] if last else []), *installs]
+
+
+def _goal(context: Context, before: list[str]) -> Iterator[StepDict]:
     project = context.settings.project
     planned = [m.version for m in context.pending] if context.uses_database else []
     reverted = [r.row.version for r in context.reversals]
     relabels = context.goal == "run" and context.uses_database and context.only_relabels
     changes = bool(planned or reverted or relabels or context.upgrade.entries)
-    installs = [f"migrate:install:{step_name(entry.path)}" for entry in context.upgrade.entries]
-    last = last_schema_step(context)
     yield {
         "basename": RECORD,
         "doc": _title(context),
         "actions": [Call(_record, context, planned, reverted)],
-        "task_dep": [*([last] if last else []), *installs],
+        "task_dep": before,
         "setup": setup_steps(context) if relabels else [],
         "uptodate": [
             Condition(
@@ -78,8 +90,11 @@ def _record(context: Context, planned: list[str], reverted: list[str]) -> dict[s
 
 def _check_history(context: Context, planned: list[str], reverted: list[str]) -> None:
     from nself_tasks.database import history
+    from nself_tasks.database.recovery import ORPHAN_SECONDS
 
     session = context.require_session()
+    # All that was to be done is done: a lost connection must not make it look undone.
+    session.revive(wait=ORPHAN_SECONDS)
     context.set_history(history.read(session.connection))
     lost = [v for v in planned if not context.is_applied(v)]
     lost += [v for v in reverted if context.is_applied(v)]
@@ -105,11 +120,13 @@ def _finish_upgrade(context: Context) -> None:
         project,
         {
             "format": 1,
-            # The layout before: what only a person could decide is still asked for afterwards.
             "era": plan.era,
+            # What only a person could decide is still asked for afterwards.
+            "undecided": sorted(plan.undecided),
             "run_id": context.run_id,
             "backup": context.files_backup,
             "files": [entry.path for entry in plan.entries],
         },
     )
+    refit(project, context.settings.cascade.values.get, context.notice)
     intents.remove_intent(project)

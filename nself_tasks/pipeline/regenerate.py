@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nself_tasks import installation
+from nself_tasks import artifact_schemas, installation
 from nself_tasks import intent as intents
 from nself_tasks.errors import GuardError, Problem
 from nself_tasks.pipeline.files_lock import FILES_LOCK
 from nself_tasks.pipeline.steps import Call, Condition, StepDict, step_name
-from nself_tasks.pipeline.upgrade import SCAN
+from nself_tasks.pipeline.upgrade import SCAN, require_sound
 
 if TYPE_CHECKING:
     from nself_tasks.pipeline.context import Context
@@ -58,4 +59,20 @@ def _verify(context: Context) -> dict[str, Any]:
             hint="run again: they are staged anew; nothing was installed",
             database="unchanged",
         )
+    require_sound(list(_unsound(context)))
     return {"builder": context.upgrade.builder}
+
+
+def _unsound(context: Context) -> Iterator[Problem]:
+    """Give what the staged bytes themselves break of the schemas, whoever wrote them."""
+    project = context.settings.project
+    for entry in context.upgrade.entries:
+        if entry.after is not None:
+            was = installation.real_path(project, entry.path)
+            before = _text(was) if was.is_file() else None
+            after = _text(intents.staged_path(project, entry.path))
+            yield from artifact_schemas.introduced(PurePosixPath(entry.path), before, after)
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "surrogateescape")

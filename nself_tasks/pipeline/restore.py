@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nself_tasks import file_backup, installation
 from nself_tasks import intent as intents
 from nself_tasks.errors import GuardError
+from nself_tasks.maintenance.refit import refit
 from nself_tasks.pipeline.steps import Call, Condition, StepDict, step_name
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def _record(restoration: Restoration) -> dict[str, Any]:
             "files are not what this rollback made of them: " + ", ".join(restoration.left),
             hint="somebody changed them while this ran: look at them, then run again",
         )
+    refit(restoration.project, lambda _: None, restoration.notice)
     # The intent last: as long as it is there, a crash leaves something that says so.
     intents.remove_state(restoration.project)
     intents.remove_intent(restoration.project)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from nself_tasks.migrations.masked import masked_difference
 from nself_tasks.migrations.source import has_statement, text_checksum
 from nself_tasks.model import Migration, SourceFile
 
@@ -26,17 +26,11 @@ def choose_down(reversal: Reversal, recorded: tuple[str, str | None], *, wanted:
     if down_sql and has_statement(down_sql):
         kept = SourceFile(path=path, text=down_sql, checksum=text_checksum(down_sql))
     if file and kept and file.checksum != kept.checksum:
-        reversal.difference = diff(kept.text, file.text, "recorded when applied", str(file.path))
+        reversal.difference = masked_difference(
+            kept.text, file.text, "recorded when applied", str(file.path)
+        )
     chosen = {"file": file, "history": kept, "auto": file or kept}[wanted]
     up = migration.up
     if not up.text:
         up = SourceFile(path=up.path, text=up_sql, checksum=up.checksum)
     return Migration(migration.version, migration.name, up, chosen)
-
-
-def diff(before: str, after: str, before_name: str, after_name: str) -> str:
-    """Give a unified diff of two texts; line endings do not count."""
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), before_name, after_name, lineterm="", n=2
-    )
-    return "\n".join(lines)

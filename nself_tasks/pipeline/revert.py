@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks.errors import InputError
+from nself_tasks.migrations.masked import masked_statement
 from nself_tasks.migrations.script import segments
 from nself_tasks.pipeline.prepare import HISTORY, setup_steps
 from nself_tasks.pipeline.steps import Call, Condition, StepDict
@@ -50,7 +51,7 @@ def _shown(context: Context, reversal: Reversal) -> dict[str, Any]:
         return shown
     shown["segments"] = list(segments(script))
     if context.options.show_sql:
-        shown["sql"] = [s.text for s in script.statements]
+        shown["sql"] = [masked_statement(s.text) for s in script.statements]
     return shown
 
 

@@ -94,4 +94,5 @@ class Call(BaseAction):  # type: ignore[misc]
 
 def step_name(path: str) -> str:
     """Give the path as a step's name: doit takes `=` for a variable and `*` for a wildcard."""
-    return quote(path, safe="/ !\"#$&'()+,-.:;<>?@[]^_`{|}~")
+    safe = "/ !\"#$&'()+,-.:;<>?@[]^_`{|}~"
+    return quote(path, safe=safe, errors="surrogateescape")

@@ -81,12 +81,18 @@ def stage(context: Context) -> Iterator[StepDict]:
             "actions": [Call(_stage, context, entry)],
             "task_dep": [SCAN],
             "setup": [FILES_LOCK],
+            "file_dep": _now(context, entry),
             "targets": [str(staged)],
             "uptodate": [
                 Condition(partial(_is_staged, context, entry), "the staged text is not the new one")
             ],
             "meta": {"stage": "stage", "inputs": [entry.path]},
         }
+
+
+def _now(context: Context, entry: Entry) -> list[str]:
+    path = installation.real_path(context.settings.project, entry.path)
+    return [str(path)] if entry.before is not None and path.is_file() else []
 
 
 def _is_staged(context: Context, entry: Entry) -> bool:

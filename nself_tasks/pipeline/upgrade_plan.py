@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from nself_tasks.artifact_schemas import COMPOSE
-from nself_tasks.artifacts import registry
+from nself_tasks.artifacts import env, registry
 from nself_tasks.artifacts.finding import Finding
 from nself_tasks.artifacts.upgrade import Upgraded, upgraded
 from nself_tasks.errors import Problem
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nself_tasks.settings import Settings
 
 NEW_FILE_MODE = 0o644
+NOBODY_ELSE = stat.S_IRWXU
 OWN = "our own rewriters"
 
 
@@ -49,6 +51,8 @@ class UpgradePlan:
     changed a file since."""
     refused: str | None = None
     """Why what `nself build` made was not taken."""
+    undecided: frozenset[str] = frozenset()
+    """The keys of the env files that a person has to decide."""
 
     @property
     def is_empty(self) -> bool:
@@ -80,8 +84,7 @@ def scan(
 
     `only` and `skip` name kinds; `build` is asked where the compose file becomes v2. Raises
     UsageError for a choice that cannot be, GuardError for files that cannot be read, NselfError for
-    an unfinished upgrade that cannot be read
-    and for a builder that was asked for and cannot do it.
+    an unfinished upgrade that cannot be read and for a builder that cannot do it.
     """
     intent = read_intent(project)
     if intent is not None:
@@ -108,6 +111,7 @@ def scan(
         builder=made.builder if made and made.texts else OWN,
         refused=made.refused if made else None,
         seen=seen,
+        undecided=env.undecided(evidence),
     )
 
 
@@ -125,7 +129,14 @@ def _bytes(project: Project, file: Upgraded) -> bytes | None:
 def _mode(project: Project, file: Upgraded) -> int | None:
     if file.mode is None and file.moved_from:
         return mode_of(real_path(project, str(file.moved_from)))
-    return file.mode
+    if file.mode is not None or not file.private_as:
+        return file.mode
+    mode = mode_of(real_path(project, str(file.path)))
+    mode = NEW_FILE_MODE if mode is None else mode
+    for source in file.private_as:
+        theirs = mode_of(real_path(project, str(source)))
+        mode &= NOBODY_ELSE if theirs is None else theirs | stat.S_IRWXU
+    return mode
 
 
 def _entries(

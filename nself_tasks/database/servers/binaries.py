@@ -94,11 +94,19 @@ def dump_tools(major: int) -> Installation | None:
 
     A dump of another major either is refused or does not restore.
     """
+    return local_dump_tools(major) or wheel_dump_tools(major)
+
+
+def local_dump_tools(major: int) -> Installation | None:
+    """pg_dump and pg_restore of exactly `major` that are installed here, or named by the user."""
     named = _named_folder(os.environ, DUMP_PROGRAMS)
     if named and named.major == major:
         return named
-    if found := next(_locals(DUMP_PROGRAMS, major), None):
-        return found
+    return next(_locals(DUMP_PROGRAMS, major), None)
+
+
+def wheel_dump_tools(major: int) -> Installation | None:
+    """pg_dump and pg_restore of exactly `major` in the `embedded` extra."""
     bin_dir = _wheel_folder()
     wheel = _installation(bin_dir, "embedded", DUMP_PROGRAMS) if bin_dir else None
     return wheel if wheel and wheel.major == major else None

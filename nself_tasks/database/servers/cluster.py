@@ -96,7 +96,7 @@ class Cluster:
             ):
                 stale.unlink(missing_ok=True)
             self._write_settings()
-            if self.log.exists():
+            if os.path.lexists(self.log):
                 self.log.replace(self.log.with_name(f"{self.log.name}.1"))
             with self.log.open("wb") as log:
                 self.account.give(self.log)

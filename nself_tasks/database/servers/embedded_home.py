@@ -16,6 +16,7 @@ from pathlib import Path
 from nself_tasks.database.servers.binaries import INSTALL_THE_EXTRA, Installation, from_wheel
 from nself_tasks.database.servers.ownership import Account
 from nself_tasks.errors import ServerError
+from nself_tasks.records import require_unlinked
 
 IGNORED = (".gitignore", ".dockerignore")
 
@@ -71,6 +72,7 @@ class EmbeddedHome:
             ) from error
 
     def _make(self, account: Account) -> None:
+        require_unlinked(self.folder)
         parent = self.folder.parent
         for folder, mode in ((parent, 0o755), (self.folder, 0o700)):
             try:
@@ -82,7 +84,7 @@ class EmbeddedHome:
         self.folder.chmod(0o700)
         for name in IGNORED:
             path = self.folder / name
-            if not path.exists():
+            if not os.path.lexists(path):
                 path.write_text("*\n")
                 account.give(path)
         for path in (self.start_lock, self.users_lock, self.server_lock):
