@@ -153,11 +153,11 @@ class Moments:
         self.running.append(process)
         return process, log
 
-    def of(self, root: Path, *arguments: str) -> list[str]:
-        """All moments of a command that nobody disturbs; it has to end with 0."""
+    def of(self, root: Path, *arguments: str, code: int = 0) -> list[str]:
+        """All moments of a command that nobody disturbs; it has to end with this exit code."""
         process, log = self._start(root, arguments, 0)
         out, err = process.communicate(timeout=LONGEST_WAIT)
-        assert process.returncode == 0, out + err
+        assert process.returncode == code, out + err
         return log.read_text().splitlines()
 
     def stopped(self, stop_at: int | str, root: Path, *arguments: str) -> Stopped:

@@ -65,10 +65,24 @@ class Onlooker:
             return []
         return self.rows("SELECT version, state FROM public._nself_migrations ORDER BY id")
 
+    def begun(self) -> bool:
+        """Whether a statement of a migration that is not finished has run, or has begun to.
+
+        Without one its row alone says nothing: the migration counts as pending.
+        """
+        return bool(self.history()) and bool(
+            self.rows(
+                "SELECT 1 FROM public._nself_migration_progress AS p"
+                " JOIN public._nself_migrations AS m"
+                " ON m.id = p.migration_id AND p.direction = m.direction WHERE m.state = 'partial'"
+            )
+        )
+
     def runners(self) -> list[int]:
-        """The backends that hold an advisory lock on this database."""
+        """The backends that hold an advisory lock on this database for themselves alone."""
         found = self.rows(
             "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND mode = 'ExclusiveLock'"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         return [pid for (pid,) in found]

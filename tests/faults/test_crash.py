@@ -112,7 +112,7 @@ def test_a_run_killed_right_after_a_migration_is_finished_by_the_next(
     onlooker: Onlooker,
     finished_by_a_second_run: Callable[..., None],
 ) -> None:
-    written = FINISH if number == CONCURRENTLY else f"legacy_{number}"
+    written = FINISH if number == CONCURRENTLY else f"TABLE legacy_{number}"
     committed = wire.after("COMMIT", since=written)
     run = start("run", "--skip-backup", url=wire.url)
     committed.wait()
@@ -191,7 +191,7 @@ def test_a_run_killed_after_its_backup_is_finished_by_the_next_under_the_same_ba
     project: Project,
     finished_by_a_second_run: Callable[..., None],
 ) -> None:
-    committed = wire.after("COMMIT", since="legacy_3")
+    committed = wire.after("COMMIT", since="TABLE legacy_3")
     run = start("run", url=wire.url)
     committed.wait()
     assert died_by_sigkill(run)

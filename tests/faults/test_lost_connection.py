@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,12 @@ import psycopg
 import pytest
 from bookkeeping import VERSIONS
 from onlooker import WAITS_FOR_LOCK, Onlooker
+from own_server import OwnServer
+from own_server import own_server as starting
 from servers_for_tests import Nself, Project, Result, ScratchServer
 from wire import Wire, between
 
 from nself_tasks.database.servers.binaries import Installation
-from nself_tasks.database.servers.cluster import Cluster
-from nself_tasks.database.servers.ownership import account_for
-from nself_tasks.database.servers.profiles import DURABLE
-from nself_tasks.database.servers.sockets import server_url
-from nself_tasks.errors import ServerError
 
 FINISH = "UPDATE public._nself_migrations SET state = 'applied'"
 PROGRESS = "_nself_migration_progress AS p"
@@ -85,7 +82,7 @@ class TestCutByTheNetwork:
     def test_before_the_commit_reaches_the_server_nothing_of_its_migration_stays(
         self, nself: Nself, wire: Wire, onlooker: Onlooker, left_now: Any, undisturbed: Any
     ) -> None:
-        commit = wire.before("COMMIT", since="legacy_3")
+        commit = wire.before("COMMIT", since="TABLE legacy_3")
         run = nself.start(*RUN, environment={"DATABASE_URL": wire.url})
         commit.wait()
         commit.cut()
@@ -95,7 +92,7 @@ class TestCutByTheNetwork:
     def test_in_the_first_migration_the_database_is_unchanged(
         self, nself: Nself, wire: Wire, onlooker: Onlooker, left_now: Any, undisturbed: Any
     ) -> None:
-        commit = wire.before("COMMIT", since="legacy_1")
+        commit = wire.before("COMMIT", since="TABLE legacy_1")
         run = nself.start(*RUN, environment={"DATABASE_URL": wire.url})
         commit.wait()
         commit.cut()
@@ -114,7 +111,7 @@ class TestCutByTheNetwork:
         left_now: Any,
         undisturbed: Any,
     ) -> None:
-        committed = wire.after("COMMIT", since=f"legacy_{number}")
+        committed = wire.after("COMMIT", since=f"TABLE legacy_{number}")
         run = nself.start(*RUN, environment={"DATABASE_URL": wire.url})
         committed.wait()
         committed.cut()
@@ -194,7 +191,7 @@ class TestCutByTheNetwork:
         onlooker: Onlooker,
     ) -> None:
         keep_the_first_three(project)
-        stop = getattr(wire, ask)("COMMIT", since="legacy_3")
+        stop = getattr(wire, ask)("COMMIT", since="TABLE legacy_3")
         run = nself.start(*RUN, "--atomic", environment={"DATABASE_URL": wire.url})
         stop.wait()
         stop.cut()
@@ -246,32 +243,6 @@ class TestEndedByTheServer:
         heals(nself, left_now, undisturbed)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnServer:
-    """A durable server of this test's own, to be killed."""
-
-    cluster: Cluster
-
-    @property
-    def url(self) -> str:
-        return server_url(self.cluster.socket_dir)
-
-    def kill(self) -> None:
-        """End the postmaster by SIGKILL; its other processes notice and go."""
-        pid = int((self.cluster.data_dir / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGKILL)
-
-    def kill_with(self, backend: int) -> None:
-        """End a backend with it, before it does another thing.
-
-        A backend that waits for a lock may get it from one that noticed the death first, and
-        commit, before it notices as well.
-        """
-        os.kill(backend, signal.SIGSTOP)
-        self.kill()
-        os.kill(backend, signal.SIGKILL)
-
-
 @pytest.fixture(scope="module")
 def programs(server: ScratchServer) -> Installation:
     """Programs of the kind of server that is tested, else any that are here."""
@@ -285,20 +256,10 @@ def programs(server: ScratchServer) -> Installation:
 
 
 @pytest.fixture
-def own_server(programs: Installation, tmp_path: Path) -> Iterator[OwnServer]:
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as short:
-        folder = Path(short)
-        account, usable = account_for(programs, folder)
-        account.give(folder)
-        cluster = Cluster(usable, account, folder / "data", folder / "s", DURABLE)
-        cluster.initialise()
-        cluster.start()
-        own = OwnServer(cluster)
-        yield own
-        with suppress(ServerError):
-            cluster.stop()
+def own_server(programs: Installation) -> Iterator[OwnServer]:
+    short = tempfile.TemporaryDirectory(prefix="t", dir="/tmp")
+    with short as folder, starting(programs, Path(folder)) as server:
+        yield server
 
 
 class TestServerKilled:
@@ -311,7 +272,8 @@ class TestServerKilled:
         onlooker, target = Onlooker(own_server.url), {"DATABASE_URL": own_server.url}
         with suppress(psycopg.OperationalError), onlooker.locked("legacy_3"):
             run = nself.start(*RUN, environment=target)
-            own_server.kill_with(onlooker.until(run, WAITS_FOR_LOCK))
+            onlooker.until(run, WAITS_FOR_LOCK)
+            own_server.kill()
         own_server.cluster.start()
         stopped_after_two(ended(run), onlooker)
         assert nself("run", "--skip-backup", environment=target).code == 0
@@ -324,7 +286,8 @@ class TestServerKilled:
         onlooker, target = Onlooker(own_server.url), {"DATABASE_URL": own_server.url}
         with suppress(psycopg.OperationalError), onlooker.locked("legacy_4"):
             run = nself.start(*RUN, environment=target)
-            own_server.kill_with(onlooker.until(run, WAITS_FOR_LOCK))
+            onlooker.until(run, WAITS_FOR_LOCK)
+            own_server.kill()
         own_server.cluster.start()
         result = ended(run)
         assert result.code == 1, result.out
@@ -352,7 +315,7 @@ class TestServerKilled:
     ) -> None:
         bookkeeping.prepare(project, own_server.url)
         with between(own_server.url) as wire:
-            committed = wire.after("COMMIT", since="legacy_3")
+            committed = wire.after("COMMIT", since="TABLE legacy_3")
             run = nself.start(*RUN, environment={"DATABASE_URL": wire.url})
             committed.wait()
             own_server.kill()
@@ -406,10 +369,12 @@ class TestSignals:
         nself: Nself,
         onlooker: Onlooker,
     ) -> None:
-        run = nself.start(*RUN)
+        with handled(number, signal.SIG_DFL):
+            # Whoever runs the tests may have told all of them to ignore it.
+            run = nself.start(*RUN)
         backend = onlooker.until(run, ASLEEP)
         run.send_signal(number)
-        result = ended(run, 10)
+        result = ended(run, 20)
         onlooker.until_gone(backend)
         assert onlooker.runners() == []
         assert result.code == result.json()["exit_code"] == code
@@ -424,7 +389,7 @@ class TestSignals:
     def test_a_hangup_that_is_ignored_as_by_nohup_stays_ignored(
         self, slow: Callable[[int], None], nself: Nself, onlooker: Onlooker
     ) -> None:
-        with ignored(signal.SIGHUP):
+        with handled(signal.SIGHUP, signal.SIG_IGN):
             run = nself.start(*RUN)
         onlooker.until(run, ASLEEP)
         run.send_signal(signal.SIGHUP)
@@ -478,9 +443,12 @@ class TestSignals:
 
 
 @contextmanager
-def ignored(number: signal.Signals) -> Iterator[None]:
-    """What is started meanwhile ignores this signal, as under nohup."""
-    before = signal.signal(number, signal.SIG_IGN)
+def handled(number: signal.Signals, how: signal.Handlers) -> Iterator[None]:
+    """What is started meanwhile takes this signal so; ignored it is under nohup."""
+    before = signal.getsignal(number)
+    # A handler of Python's is none of a program that is started: it has the default.
+    if how is not signal.SIG_DFL or before is signal.SIG_IGN:
+        signal.signal(number, how)
     try:
         yield
     finally:

@@ -119,7 +119,7 @@ class TestBothWantTheSame:
         left_now: Callable[[], Any],
         undisturbed: Any,
     ) -> None:
-        committed = wire.after("COMMIT", since="legacy_3")
+        committed = wire.after("COMMIT", since="TABLE legacy_3")
         first = nself.start(*RUN, "--json", environment={"DATABASE_URL": wire.url})
         committed.wait()
         with onlooker.locked("legacy_5"):
@@ -136,7 +136,7 @@ class TestBothWantTheSame:
     def test_the_one_who_lost_its_transaction_says_that_the_other_did_the_work(
         self, nself: Nself, wire: Wire, onlooker: Onlooker
     ) -> None:
-        commit = wire.before("COMMIT", since="legacy_3")
+        commit = wire.before("COMMIT", since="TABLE legacy_3")
         first = nself.start(*RUN, "--json", environment={"DATABASE_URL": wire.url})
         commit.wait()
         second = nself.start(*RUN, "--json")
@@ -261,7 +261,7 @@ class TestALockThatAMigrationReleases:
         first = nself.start(*RUN, "--json", environment={"DATABASE_URL": wire.url})
         released.wait()
         assert onlooker.runners() == []
-        with onlooker.locked("public._nself_migration_progress", "ACCESS EXCLUSIVE"):
+        with onlooker.locked("public._nself_migration_progress", "EXCLUSIVE"):
             second = nself.start(*RUN, "--undecided", "done", "--json")
             holder = onlooker.until(second, WAITS_FOR_LOCK)
             released.go_on()

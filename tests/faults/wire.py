@@ -20,16 +20,24 @@ LONGEST_WAIT = 30.0
 
 
 class Stop:
-    """A moment on the wire: the first message with a text, once one with `since` has passed."""
+    """A moment on the wire: the first message with a text, once one with `since` has passed.
 
-    def __init__(self, text: str, *, since: str, answer: bool) -> None:
-        self.text, self.since, self.answer = text, since, answer
+    Or the one with a number, counted over all connections.
+    """
+
+    def __init__(self, text: str, *, since: str, answer: bool, number: int = 0) -> None:
+        self.text, self.since, self.answer, self.number = text, since, answer, number
         self._reached, self._over = threading.Event(), threading.Event()
         self._link: Link | None = None
 
     def wait(self) -> None:
         """Return when the message lies here; fail when it never comes."""
         assert self._reached.wait(LONGEST_WAIT), f"`{self.text}` never came by"
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the message has come by."""
+        return self._reached.is_set()
 
     @property
     def holds(self) -> bool:
@@ -56,8 +64,16 @@ class Stop:
 class Link:
     """One connection of the command, passed on to the server message by message."""
 
-    def __init__(self, client: socket.socket, server: socket.socket, stops: list[Stop]) -> None:
+    def __init__(
+        self,
+        client: socket.socket,
+        server: socket.socket,
+        stops: list[Stop],
+        spoiled: threading.Event,
+        heard: list[str],
+    ) -> None:
         self._client, self._server, self._stops = client, server, stops
+        self._spoiled, self._heard = spoiled, heard
         self._seen: list[str] = []
         self._answer_held: Stop | None = None
         self._threads = [
@@ -98,6 +114,9 @@ class Link:
                 stop.hold(self)
             elif stop:
                 self._answer_held = stop
+            if asked and self._spoiled.is_set():
+                self._spoiled.clear()
+                head, body = spoiled(head[:1], body), b""
             self._server.sendall(head + body)
 
     def _startup(self) -> bytes:
@@ -119,8 +138,11 @@ class Link:
 
     def _stop_at(self, asked: str) -> Stop | None:
         found = None
+        self._heard.append(asked)
         for stop in list(self._stops):
             passed = not stop.since or any(stop.since in earlier for earlier in self._seen)
+            if stop.number:
+                passed = stop.number == len(self._heard)
             if passed and stop.text in asked:
                 self._stops.remove(stop)
                 found = stop
@@ -138,14 +160,17 @@ class Wire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.1)
         self._open = True
-        port = self._listener.getsockname()[1]
+        self.port: int = self._listener.getsockname()[1]
         login = quote(str(known["user"]), safe="")
         if known.get("password"):
             login += ":" + quote(str(known["password"]), safe="")
-        self.url = f"postgresql://{login}@127.0.0.1:{port}/{known['dbname']}"
+        self.url = f"postgresql://{login}@127.0.0.1:{self.port}/{known['dbname']}"
         self._links: list[Link] = []
         self._stops: list[Stop] = []
         self._made: list[Stop] = []
+        self._spoiled = threading.Event()
+        self.heard: list[str] = []
+        """Every question of every connection, in the order in which they came."""
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -157,10 +182,18 @@ class Wire:
         """Stop at the answer to a question: the server has done it, the command is not told."""
         return self._add(Stop(text, since=since, answer=True))
 
+    def at(self, number: int, *, answer: bool) -> Stop:
+        """Stop at the question of this number, or at the answer to it."""
+        return self._add(Stop("", since="", answer=answer, number=number))
+
     def cut(self) -> None:
         """Cut every connection that there is now; new ones are welcome."""
         for link in list(self._links):
             link.close()
+
+    def spoil(self) -> None:
+        """The server answers the next question with an error: it gets another one in its place."""
+        self._spoiled.set()
 
     def close(self) -> None:
         """Cut everything and stop listening."""
@@ -191,7 +224,7 @@ class Wire:
                 # The server is down: for the command nobody listens here either.
                 client.close()
                 continue
-            self._links.append(Link(client, server, self._stops))
+            self._links.append(Link(client, server, self._stops, self._spoiled, self.heard))
 
     def _connect(self) -> socket.socket:
         if not self._host.startswith("/"):
@@ -212,6 +245,14 @@ def statement(kind: bytes, body: bytes) -> str | None:
     if kind == b"P":
         return body.split(b"\0")[1].decode()
     return None
+
+
+def spoiled(kind: bytes, body: bytes) -> bytes:
+    """A Query or Parse message that asks for something which fails, as the server sees it."""
+    wrong = b"SELECT 'spoiled by the test'::integer\0"
+    if kind == b"P":
+        wrong = body.split(b"\0")[0] + b"\0" + wrong + b"\0\0"
+    return kind + struct.pack("!I", len(wrong) + 4) + wrong
 
 
 def exactly(side: socket.socket, size: int) -> bytes:
