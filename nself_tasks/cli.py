@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nself_tasks import delegation, parser, signals
+from nself_tasks import delegation, import_path, parser, signals
 from nself_tasks.errors import NselfError, unexpected
 
 # What `--help` does not need is imported in the functions: half of its time went there.
@@ -23,23 +23,32 @@ _AFTER_A_STOP = "`nself migrate status` says what state things are in"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code. Every failure ends in a sentence."""
+    import_path.without_current_folder()
     program = Path(sys.argv[0]).name
     arguments = list(sys.argv[1:] if argv is None else argv)
     ours = delegation.ours(program, arguments)
     if ours is None:
         return delegation.hand_on(arguments)
-    terminal, name = None, next((a for a in ours if not a.startswith("-")), "")
     try:
         with signals.as_interrupts():
-            options = parser.build().parse_args(_with_command(ours))
-            name = options.command
-            terminal = _terminal(options)
-            report = _call(options, terminal)
-    except (Exception, KeyboardInterrupt) as error:
-        report = _failed(name, error)
+            return _answered(ours)
+    except KeyboardInterrupt as again:
+        # Whoever asks twice to stop does not want to hear what became of it.
+        return getattr(again, "exit_code", 130)
+
+
+def _answered(arguments: list[str]) -> int:
     from nself_tasks.reporting.output import show
 
-    show(report, terminal or _plain_terminal(), as_json="--json" in ours)
+    terminal, name = None, next((a for a in arguments if not a.startswith("-")), "")
+    try:
+        options = parser.build().parse_args(_with_command(arguments))
+        name = options.command
+        terminal = _terminal(options)
+        report = _call(options, terminal)
+    except (Exception, KeyboardInterrupt) as error:
+        report = _failed(name, error)
+    show(report, terminal or _plain_terminal(), as_json="--json" in arguments)
     return report.exit_code
 
 
@@ -52,8 +61,6 @@ def _failed(name: str, error: BaseException) -> Report:
         code = getattr(error, "exit_code", 130)
         said = error_object(NselfError("stopped", hint=_AFTER_A_STOP)) | {"code": "interrupted"}
         return Report(name, code, {"database": "unknown"}, error=said)
-    if isinstance(error, OSError):
-        error = NselfError(f"{error.filename or 'a file'}: {error.strerror or error}")
     if not isinstance(error, NselfError):
         error = unexpected(error)
     return Report(name, error.exit_code, {}, error=error_object(error))
@@ -91,8 +98,11 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _call(options: argparse.Namespace, terminal: Terminal) -> Report:
     """Call the command with its settings; what it needs is imported here and not before."""
+    from nself_tasks.storage import shown_backups
+
     settings = _settings(options)
-    terminal.secrets = _secrets(settings)
+    terminal.secrets = settings.secrets
+    terminal.backups = shown_backups(settings.project)
     if options.command == "detect":
         from nself_tasks.commands.detect import detect
 
@@ -100,31 +110,29 @@ def _call(options: argparse.Namespace, terminal: Terminal) -> Report:
     if options.command == "status":
         from nself_tasks.commands.status import status
 
-        return status(settings, strict=options.strict, notice=terminal.notice)
+        return status(
+            settings,
+            strict=options.strict,
+            notice=terminal.notice,
+            wait_for_db=options.wait_for_db,
+        )
     if options.command == "generate":
-        from nself_tasks.commands.generate import generate
+        from nself_tasks.commands.generate_flags import generate_command
 
-        report = generate(settings, options.description)
-        if not options.no_ai:
-            terminal.notice("note", "the files are empty: this version drafts no SQL")
-        return report
+        return generate_command(settings, options, terminal)
+    if options.command == "maintenance":
+        from nself_tasks.commands.maintenance_flags import maintenance
+
+        return maintenance(options, settings, terminal.notice)
     if options.command == "doit":
         from nself_tasks.commands.doit import doit
 
         return doit(settings, options.arguments, terminal=terminal)
+    if options.command == "backups":
+        from nself_tasks.commands.backups import backups
+
+        return backups(settings, options, terminal)
     return _graph_command(options, settings, terminal)
-
-
-def _secrets(settings: Settings) -> tuple[str, ...]:
-    """Give what no output may show; an env file that cannot be read is the command's to report."""
-    from urllib.parse import unquote, urlsplit
-
-    try:
-        url = settings.target.url or ""
-        password = urlsplit(url).password or ""
-        return (*settings.cascade.secrets, *{password, unquote(password)} - {""})
-    except (NselfError, ValueError):
-        return ()
 
 
 def _graph_command(options: argparse.Namespace, settings: Settings, terminal: Terminal) -> Report:
@@ -147,6 +155,7 @@ def _graph_command(options: argparse.Namespace, settings: Settings, terminal: Te
             force=options.force_files,
             dry_run=options.dry_run,
             terminal=terminal,
+            lock_wait=options.lock_wait,
         )
     chosen = flags.chosen(options)
     if options.dry_run:

@@ -11,18 +11,24 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-SUBCOMMANDS = ("detect", "run", "rollback", "status", "generate", "graph", "doit")
+SUBCOMMANDS = ("detect", "run", "rollback", "backups", "status", "generate", "graph", "doit")
+MAINTENANCE = ("enable", "disable", "status")
 _GUARD = "NSELF_MIGRATE_HANDED_ON"
 
 
 def ours(program: str, arguments: Sequence[str]) -> list[str] | None:
-    """Give the arguments of `nself migrate` where the command is ours, else None."""
+    """Give the arguments of `nself migrate` where the command is ours, else None.
+
+    `nself maintenance` is another command in the Go CLI: only three of its subcommands are ours.
+    """
     if program != "nself":
         return list(arguments[1:] if arguments[:1] == ["migrate"] else arguments)
-    if arguments[:1] != ["migrate"]:
-        return None
     rest = list(arguments[1:])
     command = next((a for a in rest if not a.startswith("-")), None)
+    if list(arguments[:1]) == ["maintenance"]:
+        return list(arguments) if command is None or command in MAINTENANCE else None
+    if list(arguments[:1]) != ["migrate"]:
+        return None
     return rest if command is None or command in SUBCOMMANDS else None
 
 

@@ -74,6 +74,10 @@ class ConnectionFailed(NselfError):
     code = "connection"
 
 
+class NotReady(ConnectionFailed):
+    """No connection now, and nothing says that there will be none in a moment."""
+
+
 class LockNotAcquired(NselfError):
     """Somebody else is running; the message names who, since when."""
 
@@ -111,7 +115,7 @@ class GuardError(NselfError):
 
 
 def unexpected(error: BaseException) -> NselfError:
-    """Give the error for an exception that nobody expected: the server's word, or our own fault."""
+    """Give the error for what nobody caught: the system's word, the server's, or our own fault."""
     import traceback
 
     said = " ".join(str(error).split())
@@ -121,6 +125,11 @@ def unexpected(error: BaseException) -> NselfError:
             f"the server {f'refused ({sqlstate})' if sqlstate else 'ended the work'}: {said}",
             hint="look at the server and at the rights of this database user, then run the same"
             " command again",
+        )
+    if isinstance(error, OSError):
+        return NselfError(
+            f"{error.filename or 'a file'}: {error.strerror or said}",
+            hint="mend that, then run the same command again",
         )
     return NselfError(
         f"{type(error).__name__}: {said}",

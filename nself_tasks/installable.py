@@ -16,8 +16,9 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 def require_installable(project: Project, entries: Iterable[Entry]) -> None:
     """Raise GuardError naming every file that could not be replaced, before one is."""
-    mounts = _mounts()
-    problems = [
+    mounts, entries = _mounts(), tuple(entries)
+    problems = list(_shared(project, entries))
+    problems += [
         Problem(why, entry.path)
         for entry in entries
         if not is_installed(project, entry)
@@ -30,6 +31,15 @@ def require_installable(project: Project, entries: Iterable[Entry]) -> None:
             hint="mend that, then run again; nothing was changed",
             database="unchanged",
         )
+
+
+def _shared(project: Project, entries: Iterable[Entry]) -> Iterator[Problem]:
+    """Find names that lead to one file: two new texts for it cannot both be right."""
+    names: dict[Path, str] = {}
+    for entry in entries:
+        first = names.setdefault(Path(os.path.realpath(project.root / entry.path)), entry.path)
+        if first != entry.path:
+            yield Problem(f"is the same file as `{first}`: make them two", entry.path)
 
 
 def _obstacles(path: Path, mounts: frozenset[str]) -> Iterator[str]:

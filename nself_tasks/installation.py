@@ -18,8 +18,9 @@ from typing import Any
 
 from nself_tasks.discovery import Project
 from nself_tasks.errors import GuardError, NselfError, Problem
-from nself_tasks.intent import Entry, staged_path
+from nself_tasks.intent import Entry, staged_path, ways_on
 from nself_tasks.plugins import again
+from nself_tasks.records import read_regular
 from nself_tasks.storage import (
     DRAFTS,
     backup_dir,
@@ -35,7 +36,7 @@ from nself_tasks.storage import (
 def digest(path: Path) -> str | None:
     """Give the sha256 of a file, or None where there is none."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_regular(path)).hexdigest()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -51,9 +52,8 @@ def mode_of(path: Path) -> int | None:
 def is_installed(project: Project, entry: Entry) -> bool:
     """Tell whether a file is what the upgrade makes of it."""
     path = real_path(project, entry.path)
-    if entry.after is None:
-        return digest(path) is None
-    return digest(path) == entry.after and mode_of(path) == entry.mode
+    is_it = digest(path) == entry.after
+    return is_it and (entry.after is None or mode_of(path) == entry.mode)
 
 
 def require_unchanged(project: Project, entries: Iterable[Entry]) -> None:
@@ -68,7 +68,7 @@ def require_unchanged(project: Project, entries: Iterable[Entry]) -> None:
         raise GuardError(
             f"{len(changed)} file{'s' if len(changed) > 1 else ''} changed while the upgrade ran",
             problems=[Problem("is not what it was when the plan was made", p) for p in changed],
-            hint="nothing of them was overwritten: look at them, then run again",
+            hint=f"nothing of them was overwritten: look at them, then run again{ways_on(project)}",
         )
 
 
@@ -107,13 +107,14 @@ def install(project: Project, entry: Entry) -> None:
             link.unlink(missing_ok=True)
         sync_folder(link.parent)
         return
-    data = staged_path(project, entry.path).read_bytes()
-    replace_synced(path, data, entry.mode, drafts=state_dir(project))
+    staged = staged_path(project, entry.path)
+    replace_synced(path, staged.read_bytes(), entry.mode, drafts=state_dir(project))
 
 
 def restore(project: Project, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
     """Put one file back as a backup has it: bytes, mode, symlink. Raises NselfError, GuardError."""
     path, data = project.root / entry["source"], saved(project, manifest, entry)
+    _inside(project, entry["source"], path.parent)
     if "symlink" in entry and not path.is_symlink():
         _inside(project, entry["source"], path.parent / entry["symlink"])
         with explained(path):
@@ -129,7 +130,7 @@ def saved(project: Project, manifest: Mapping[str, Any], entry: Mapping[str, Any
     """Give the bytes of a file as a backup has them. Raises NselfError for a damaged copy."""
     copy = backup_dir(project) / manifest["timestamp"] / entry["dest"]
     try:
-        data: bytes = copy.read_bytes()
+        data = read_regular(copy)
     except OSError as error:
         raise _damaged(entry["source"], error.strerror or "it cannot be read") from error
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
@@ -147,9 +148,8 @@ def _damaged(source: str, why: str) -> NselfError:
 def is_restored(project: Project, entry: Mapping[str, Any]) -> bool:
     """Tell whether a file is as the backup has it."""
     path = project.root / entry["source"]
-    if "symlink" in entry and not path.is_symlink():
-        return False
-    return bool(digest(path) == entry["sha256"] and mode_of(path) == entry["mode"])
+    is_linked = path.is_symlink() or "symlink" not in entry
+    return bool(is_linked and digest(path) == entry["sha256"] and mode_of(path) == entry["mode"])
 
 
 def remove_created(project: Project, path: str, folders: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nself_tasks import records
 from nself_tasks.discovery import Project
 from nself_tasks.errors import NselfError
 from nself_tasks.plugins import again
@@ -76,8 +77,10 @@ def staged_path(project: Project, path: str) -> Path:
 def read_intent(project: Project) -> Intent | None:
     """Give the intent of an unfinished upgrade. Raises NselfError for one that is not readable."""
     try:
-        raw = json.loads(intent_path(project).read_text(encoding="utf-8"))
+        raw = records.read_json(intent_path(project))
         entries = tuple(Entry(**entry) for entry in raw.pop("entries"))
+        records.require_entries(entries)
+        records.require_backup_id(raw["backup"])
         return Intent(**raw, entries=entries)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -103,6 +106,16 @@ def readable_intent(project: Project) -> Intent | None:
         return None
 
 
+def ways_on(project: Project) -> str:
+    """Say how an upgrade goes on that has begun to install, and so does not scan again."""
+    if readable_intent(project) is None:
+        return ""
+    return (
+        " with them as they were, or put the project back: `nself migrate rollback --files"
+        f" --force-files{again(project)}`, which keeps your changes in a backup of their own"
+    )
+
+
 def env_file(project: Project, name: str) -> Path:
     """Give where an env file is that holds now: in the backup while an upgrade is unfinished.
 
@@ -120,7 +133,10 @@ def remove_intent(project: Project) -> None:
     """End the upgrade; what was staged is not needed any more."""
     intent = readable_intent(project)
     files = [project.root / entry.path for entry in intent.entries] if intent else []
+    root = os.path.realpath(project.repo_root)
     folders = {Path(os.path.realpath(file)).parent for file in files}
+    # A link may lead to where it is not ours to remove anything.
+    folders = {folder for folder in folders if folder.is_relative_to(root)}
     for folder in {state_dir(project), *folders}:
         # Of a run that was killed while it wrote one file; beside it where that is another disk.
         for draft in folder.glob(DRAFTS):

@@ -109,6 +109,8 @@ class Target:
     embedded: bool = False
     notes: tuple[str, ...] = ()
     """What was rewritten on the way, e.g. the compose host."""
+    via: tuple[str, ...] = ()
+    """The names that its Compose stack may have, where connections go through the container."""
 
 
 class StepStatus(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn, TypeAlias
 
-from nself_tasks import __version__
+from nself_tasks import __version__, backups_parser, generate_parser, maintenance_parser
 from nself_tasks.errors import UsageError
 
 EXIT_CODES = """\
@@ -42,7 +42,10 @@ def build() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", parser_class=Parser, required=True
     )
-    for add in (_detect, _run, _rollback, _status, _generate, _graph, _doit):
+    for add in (
+        *(_detect, _run, _rollback, _backups, _status, _generate, _graph, _doit),
+        _maintenance,
+    ):
         add(commands)
     return parser
 
@@ -81,8 +84,28 @@ def _database(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _via(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--via",
+        choices=("compose",),
+        help="reach the server through the container of the Compose stack's `postgres`",
+    )
+
+
+def _wait(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--wait-for-db",
+        metavar="SECONDS",
+        type=_seconds,
+        default=0.0,
+        help="how long to wait for a database that is starting (default: 0)",
+    )
+
+
 def _changing(command: argparse.ArgumentParser) -> None:
     _database(command)
+    _wait(command)
+    _via(command)
     command.add_argument("--dry-run", action="store_true", help="list the steps, change nothing")
     command.add_argument("--sql", action="store_true", help="with --dry-run: the statements too")
     command.add_argument("--skip-backup", action="store_true", help="no dump before (dev only)")
@@ -93,6 +116,12 @@ def _changing(command: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=30.0,
         help="how long to wait for another runner (default: 30)",
+    )
+    command.add_argument(
+        "--hasura",
+        choices=("auto", "off"),
+        default="auto",
+        help="reload Hasura's metadata after a change, where the stack has one (default: auto)",
     )
     command.add_argument(
         "--undecided",
@@ -163,6 +192,14 @@ def _rollback(commands: _Commands) -> None:
         "--to", metavar="VERSION", type=_version, help="undo all above this version"
     )
     command.add_argument(
+        "--recorded",
+        metavar="VERSION",
+        type=_version,
+        action="append",
+        default=[],
+        help="undo this one although it was recorded without being run",
+    )
+    command.add_argument(
         "--down",
         choices=("file", "history"),
         default="auto",
@@ -170,17 +207,25 @@ def _rollback(commands: _Commands) -> None:
     )
 
 
+def _backups(commands: _Commands) -> None:
+    command = _command(commands, "backups", "list, show, verify and restore backups")
+    backups_parser.add(command, seconds=_seconds)
+    _database(command)
+
+
 def _status(commands: _Commands) -> None:
     command = _command(commands, "status", "every migration with its state")
     _database(command)
+    _wait(command)
+    _via(command)
     command.add_argument("--strict", action="store_true", help="exit 1 for anything but applied")
 
 
 def _generate(commands: _Commands) -> None:
     command = _command(commands, "generate", "create a new pair of migration files")
-    command.add_argument("description", metavar="DESCRIPTION", help="what the migration does")
-    command.add_argument("--no-ai", action="store_true", help="empty files, no drafting")
-    command.add_argument("--model", metavar="NAME", help="the model that drafts")
+    generate_parser.add(command)
+    _database(command)
+    _via(command)
 
 
 def _graph(commands: _Commands) -> None:
@@ -197,6 +242,15 @@ def _doit(commands: _Commands) -> None:
     command = _command(commands, "doit", "doit's own commands on this graph: list, info, run …")
     _database(command)
     command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENTS")
+
+
+def _maintenance(commands: _Commands) -> None:
+    command = _command(
+        commands, "maintenance", "enable, disable or status: nginx answers every request with 503"
+    )
+    # Like `nself maintenance`, where other words are another program's.
+    command.prog = command.prog.replace("nself migrate", "nself")
+    maintenance_parser.add(command, seconds=_seconds)
 
 
 def _version(text: str) -> int:

@@ -15,7 +15,7 @@ from nself_tasks.artifacts.env_files import is_env_path
 from nself_tasks.artifacts.finding import Evidence
 from nself_tasks.rewriting import dotenv, yaml_spans
 from nself_tasks.rewriting.yaml_spans import Node
-from nself_tasks.secrets import is_secret_name
+from nself_tasks.secrets import is_secret_key
 
 COMPOSE = "docker-compose.yml"
 
@@ -92,12 +92,12 @@ def secrets(*projects: Evidence) -> set[str]:
                 said = {a.key: a for a in dotenv.parse(text)}
                 plain = {key: a.value or "" for key, a in said.items()}
                 for values in (plain, dotenv.interpolate(said, {})):
-                    found.update(value for key, value in values.items() if is_secret_name(key))
+                    found.update(value for key, value in values.items() if is_secret_key(key))
         root = yaml_spans.read(evidence.text(COMPOSE) or "")
         for node in root.walk() if isinstance(root, Node) else ():
-            found.update(v.value for k, v in node.pairs if is_secret_name(k.value))
+            found.update(v.value for k, v in node.pairs if is_secret_key(k.value))
             said_so = (item.value.partition("=") for item in node.items)
-            found.update(value for key, _, value in said_so if is_secret_name(key))
+            found.update(value for key, _, value in said_so if is_secret_key(key))
     return found | {inner for value in found for inner in _inside(value)}
 
 

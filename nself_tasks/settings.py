@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from nself_tasks import environments
+from nself_tasks.compose_target import through_stack
 from nself_tasks.discovery import Project
 from nself_tasks.environments import Cascade, Era
 from nself_tasks.errors import NselfError, UsageError
@@ -18,6 +21,7 @@ from nself_tasks.intent import read_intent
 from nself_tasks.model import Environment, Target
 from nself_tasks.plugins import plugins_folder
 from nself_tasks.project import find_project, with_migrations
+from nself_tasks.retention import keep_count
 from nself_tasks.targets import resolve_target
 
 __all__ = ["Settings", "load", "resolve_target"]
@@ -43,6 +47,8 @@ class Settings:
     verbose: bool = False
     color: str = "auto"
     """auto, always or never."""
+    via: str | None = None
+    """`--via`: `compose`, or None for a connection from here."""
     offline: bool = False
     """No model is asked, whatever is configured."""
 
@@ -62,9 +68,26 @@ class Settings:
         return self.cascade.values.get("PROJECT_NAME") or None
 
     @cached_property
+    def backup_keep(self) -> int:
+        """How many backups of each database stay, 0 for all; raises UsageError, InputError."""
+        return keep_count(self.environ, self.cascade.values)
+
+    @cached_property
     def target(self) -> Target:
         """The database that is meant; raises what `resolve_target` raises."""
-        return resolve_target(self)
+        target = resolve_target(self)
+        return through_stack(target, self) if self.via else target
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """What no output may show; an env file that cannot be read is the command's to report."""
+        found: set[str] = set()
+        with suppress(NselfError, ValueError):
+            found.update(self.cascade.secrets)
+        with suppress(NselfError, ValueError):
+            password = urlsplit(self.target.url or "").password or ""
+            found |= {password, unquote(password)}
+        return tuple(sorted(found - {""}))
 
 
 def load(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> Settings:
@@ -95,6 +118,7 @@ def load(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> S
         own_environment=environments.spelled(own) if own else None,
         environ=environ,
         database_url=url,
+        via=options.get("via"),
         json=bool(options.get("json")),
         quiet=bool(options.get("quiet")),
         verbose=bool(options.get("verbose")),
@@ -107,7 +131,7 @@ def _project(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) 
     """Give the project that is meant, or the folder of plugins. Raises UsageError."""
     home = Path(environ["HOME"]) if environ.get("HOME") else None
     if (folder := options.get("plugins_dir")) is not None:
-        for name in ("project", "env", "migrations_dir", "database_url"):
+        for name in ("project", "env", "migrations_dir", "database_url", "via"):
             if options.get(name) is not None:
                 flag = name.replace("_", "-")
                 raise UsageError(

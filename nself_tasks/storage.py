@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nself_tasks.discovery import Project
 from nself_tasks.errors import InputError, NselfError
+from nself_tasks.records import require_unlinked
 
 DRAFTS = ".nself-*.tmp"
 """What a new text is called before it gets its name; a kill leaves one lying."""
@@ -26,26 +27,35 @@ def backup_dir(project: Project) -> Path:
     return project.root / ".nself" / "backup"
 
 
+def shown_backups(project: Project) -> str:
+    """Give the folder of backups as a person is told it; of a folder of plugins the whole path."""
+    path = backup_dir(project)
+    return str(path if project.scope == "plugins" else project.shown(path))
+
+
 def ensure_private(path: Path) -> Path:
     """Make a folder that only its owner reads and that neither git nor Docker picks up.
 
     Raises NselfError where that cannot be.
     """
+    require_unlinked(path)
     try:
         make_private(path)
-        if path.is_symlink():
-            raise NselfError(f"`{path}` is a symlink, its permissions are not ours to change")
         if stat.S_IMODE(path.stat().st_mode) != 0o700:
             path.chmod(0o700)
         for name in (".gitignore", ".dockerignore"):
             # Empty: of a run that was killed, or whose disk was full, before it wrote the star.
-            if not (path / name).exists() or not (path / name).stat().st_size:
-                (path / name).write_bytes(b"*\n")
+            if not _has_bytes(path / name):
+                replace_synced(path / name, b"*\n", 0o644)
                 give_to_owner(path / name)
     except OSError as error:
         what, hint = why(error, path)
         raise NselfError(f"cannot prepare `{path}`: {what}", hint=hint) from error
     return path
+
+
+def _has_bytes(path: Path) -> bool:
+    return not path.is_symlink() and path.exists() and path.stat().st_size > 0
 
 
 def make_private(path: Path) -> None:
@@ -106,6 +116,7 @@ def replace_synced(path: Path, data: bytes, mode: int, *, drafts: Path | None = 
 
     `drafts` is where the new text is written first, so that a crash leaves nothing beside the file.
     """
+    require_unlinked(path.parent)
     with explained(path):
         make_synced(path.parent)
         if drafts is None or drafts.stat().st_dev != path.parent.stat().st_dev:

@@ -86,6 +86,9 @@ def _composed(settings: Settings) -> Target:
     password = values.get("POSTGRES_PASSWORD")
     host = values.get("POSTGRES_HOST") or COMPOSE_HOST
     port = values.get("POSTGRES_PORT") or DEFAULT_PORT
+    if settings.via and host in _LOCAL:
+        # POSTGRES_PORT is the published one; inside of its container the server has the usual one.
+        port = DEFAULT_PORT
     named = sorted({files.sources[key] for key in _COMPOSED_FROM if files.values.get(key)})
     source = f"POSTGRES_* in {', '.join(named)}"
     parts = DatabaseUrl(
@@ -130,7 +133,7 @@ def _on_this_machine(settings: Settings, parts: DatabaseUrl, source: str) -> Tar
             database="unchanged",
         )
     host = parts.hosts.rpartition(":")[0]
-    if host != COMPOSE_HOST:
+    if host != COMPOSE_HOST or settings.via:
         return _target(parts, source)
     port = _published_port(settings.cascade.values, settings.environ)
     moved = replace(parts, hosts=f"{_MACHINE}:{port}")

@@ -17,6 +17,12 @@ from nself_tasks.model import SourceFile
 _RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.MULTILINE)
 _FAILED = re.compile(r"^psql:(?P<file>.+):(?P<line>\d+): ERROR:  (?P<message>.*)$", re.MULTILINE)
 
+_DIGEST = "md5(string_agg(md5(t::text), '' ORDER BY md5(t::text)))"
+_OF_KIND = (
+    "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind IN ({}) AND c.relnamespace <>"
+    " ALL ('{{pg_catalog,information_schema,pg_toast}}'::regnamespace[]) ORDER BY 1"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -33,6 +39,47 @@ def catalog(url: str, tools: Installation) -> str:
     done = _run(tools, [*command, f"--dbname={url}"])
     assert done.returncode == 0, done.stderr
     return _RESTRICT.sub("", done.stdout)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All of a database that a dump has to bring back."""
+
+    schema: str
+    """As pg_dump writes it, with owners, rights, comments and the database's own settings."""
+    rows: dict[str, tuple[int, str]]
+    """Number and digest of the rows of every table and materialised view."""
+    sequences: dict[str, tuple[object, ...]]
+    large_objects: dict[int, str]
+    size: int
+    """Bytes on the server's disk."""
+
+
+def contents(url: str, tools: Installation) -> Contents:
+    """Everything in a database, to be compared with what it is after a restore."""
+    import psycopg
+
+    command = ["pg_dump", "--schema-only", "--create", "--no-password", f"--dbname={url}"]
+    done = _run(tools, command)
+    assert done.returncode == 0, done.stderr
+    with psycopg.connect(url, autocommit=True) as connection:
+
+        def named(query: str) -> list[str]:
+            return [name for (name,) in connection.execute(query)]  # type: ignore[arg-type]
+
+        rows, sequences = {}, {}
+        for name in named(_OF_KIND.format("'r', 'm'")):
+            query = f"SELECT count(*), {_DIGEST} FROM {name} AS t"
+            rows[name] = tuple(connection.execute(query).fetchone() or ())
+        for name in named(_OF_KIND.format("'S'")):
+            query = f"SELECT last_value, is_called FROM {name}"
+            sequences[name] = tuple(connection.execute(query).fetchone() or ())
+        objects = connection.execute(
+            "SELECT oid, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY oid"
+        ).fetchall()
+        size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    assert size
+    return Contents(_RESTRICT.sub("", done.stdout), rows, sequences, dict(objects), size[0])
 
 
 def psql(url: str, tools: Installation, file: Path, *, in_one_transaction: bool = True) -> str:

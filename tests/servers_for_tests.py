@@ -170,9 +170,9 @@ class Nself:
         return Result(process.returncode, out, err)
 
     def start(
-        self, *arguments: str, environment: dict[str, str] | None = None
+        self, *arguments: str, environment: dict[str, str] | None = None, group: bool = False
     ) -> subprocess.Popen[str]:
-        """Start the command, for tests that kill it or run two at once."""
+        """Start the command, for tests that kill it or run two at once, in a group of its own."""
         process = subprocess.Popen(
             [sys.executable, "-m", "nself_tasks", "migrate", *arguments],
             cwd=self.root,
@@ -181,6 +181,7 @@ class Nself:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            process_group=0 if group else None,
         )
         self.running.append(process)
         return process

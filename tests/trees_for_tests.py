@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -59,20 +58,3 @@ def upgrade(project: Evidence, kinds: Iterable[Kind]) -> Evidence:
 def kind(name: str) -> Kind:
     """The kind of that name."""
     return next(each for each in registry.kinds() if each.name == name)
-
-
-def changed_names(project: Evidence) -> Evidence:
-    """A copy with another project name, domain, ports, and header date and spacing."""
-
-    def change(text: str) -> str:
-        text = re.sub(
-            r"\b(demo-app|myproject|backend|nself-family|nchat)(?=[_\n\r ]|\b-)", "laden7", text
-        )
-        text = text.replace("local.nself.org", "shop.example.com").replace("nself-org/", "ex-com/")
-        text = text.replace("localhost/", "laden/").replace(".localhost", ".laden.test")
-        text = re.sub(r"\b(4000|8080|9001|3000|9090)\b", lambda m: f"1{m[1]}", text)
-        text = re.sub(r"^# +(?=\w)", "#  ", text, flags=re.MULTILINE)
-        return re.sub(r"(# +Date:) .*", r"\1 2025-01-02 03:04:05", text)
-
-    texts = {str(path): change(text) for path, text in project.texts.items()}
-    return evidence(texts, *map(str, project.files))

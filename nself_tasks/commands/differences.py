@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nself_tasks.installation import mode_of, real_path
 from nself_tasks.intent import Entry, staged_path
 from nself_tasks.rewriting import dotenv
-from nself_tasks.secrets import is_secret_name, mask
+from nself_tasks.secrets import is_secret_key, mask
 
 PRIVATE = (".env.secrets", ".env.ai")
 
@@ -79,7 +79,7 @@ def _secrets(texts: Iterable[tuple[str, str]]) -> Iterable[str]:
     for path, text in texts:
         private = PurePosixPath(path).name in PRIVATE
         for assignment in dotenv.parse(text):
-            if (private or is_secret_name(assignment.key)) and assignment.value:
+            if (private or is_secret_key(assignment.key)) and assignment.value:
                 yield assignment.value
                 yield from assignment.value.splitlines()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from nself_tasks import file_backup
 from nself_tasks import intent as intents
-from nself_tasks.errors import GuardError, NselfError, unexpected
+from nself_tasks.commands.ending import failure
+from nself_tasks.errors import GuardError, NselfError
 from nself_tasks.file_lock import file_lock
 from nself_tasks.model import Report, StepStatus
 from nself_tasks.pipeline import engine, restore
@@ -38,12 +40,34 @@ def list_backups(settings: Settings) -> Report:
 
 
 def roll_back_files(
-    settings: Settings, *, backup: str | None, force: bool, dry_run: bool, terminal: Terminal
+    settings: Settings,
+    *,
+    backup: str | None,
+    force: bool,
+    dry_run: bool,
+    terminal: Terminal,
+    locked: bool = False,
+    lock_wait: float = 30.0,
 ) -> Report:
     """Put the files back from a backup, by default the one of the last upgrade.
 
-    Raises NselfError where there is no such backup, LockNotAcquired.
+    `locked` says that this command holds the lock on the files already. Raises NselfError where
+    there is no such backup, LockNotAcquired.
     """
+    project = settings.project
+    restoration = restoration_of(settings, backup=backup, force=force)
+    restoration.notice = terminal.notice
+    if dry_run:
+        return _plan(settings, restoration)
+    with nullcontext() if locked else file_lock(project, lock_wait, notice=terminal.notice):
+        reporter = EventReporter(terminal.event)
+        journal = ensure_private(state_dir(project)) / "journal-files.jsonl"
+        outcome = engine.execute(restore.steps(restoration), reporter, str(journal))
+    return _report(restoration, outcome)
+
+
+def restoration_of(settings: Settings, *, backup: str | None, force: bool) -> Restoration:
+    """Give what is to be put back. Raises NselfError where no such backup holds files."""
     project = settings.project
     manifest = file_backup.read_manifest(project, _chosen(project, backup))
     if not manifest["files"] and not manifest.get("created"):
@@ -52,14 +76,13 @@ def roll_back_files(
             hint="`nself migrate rollback --list` says which ones do; nothing was changed",
             database="unchanged",
         )
-    restoration = Restoration(project, manifest, str(uuid.uuid4()), force, notice=terminal.notice)
-    if dry_run:
-        return _plan(settings, restoration)
-    with file_lock(project, notice=terminal.notice):
-        reporter = EventReporter(terminal.event)
-        journal = ensure_private(state_dir(project)) / "journal-files.jsonl"
-        outcome = engine.execute(restore.steps(restoration), reporter, str(journal))
-    return _report(restoration, outcome)
+    if any("sha256" not in entry for entry in manifest["files"]):
+        raise NselfError(
+            f"the backup `{manifest['timestamp']}` has no checksums: another program made it",
+            hint="copy back by hand what you need of it; nothing was changed",
+            database="unchanged",
+        )
+    return Restoration(project, manifest, str(uuid.uuid4()), force)
 
 
 def _chosen(project: Project, asked: str | None) -> str:
@@ -80,11 +103,8 @@ def _chosen(project: Project, asked: str | None) -> str:
 
 
 def _last_upgrade(project: Project) -> str:
-    """Give the newest backup of an upgrade that changed files."""
-    for found in file_backup.listed(project):
-        upgraded = "`nself migrate run`" in found.get("reason", "")
-        if upgraded and (found["files"] or found.get("created")):
-            return str(found["timestamp"])
+    if (newest := file_backup.of_last_upgrade(project)) is not None:
+        return newest
     raise NselfError(
         "no upgrade of this project's files has a backup",
         hint="nothing was changed; `nself migrate rollback --list` lists the backups; without"
@@ -112,6 +132,7 @@ def _plan(settings: Settings, restoration: Restoration) -> Report:
         "dry_run": True,
         "offline": True,
         "files": restoration.differences(),
+        "losses": [],
         "database": "unchanged",
         "steps": [step_object(step) for step in steps],
         "summary": {**counts, "pending": 0, "to_revert": 0, "applied": 0},
@@ -133,14 +154,9 @@ def _report(restoration: Restoration, outcome: engine.Outcome) -> Report:
     }
     if cause is None:
         return Report("rollback", 0, data)
-    stopped = isinstance(cause, KeyboardInterrupt)
-    known = cause if isinstance(cause, NselfError) else unexpected(cause)
-    if stopped:
-        known = NselfError(f"stopped by {getattr(cause, 'name', 'Ctrl-C')}")
-    known.hint = known.hint or "run the same command again: it finishes what is left"
     data["state"] = _state(restoration)
-    code = getattr(cause, "exit_code", 130) if stopped else known.exit_code
-    return Report("rollback", code, data, error=error_object(known))
+    error, code = failure(cause, "run the same command again: it finishes what is left")
+    return Report("rollback", code, data, error=error)
 
 
 def _state(restoration: Restoration) -> str:

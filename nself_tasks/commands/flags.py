@@ -19,6 +19,8 @@ def chosen(options: argparse.Namespace) -> Options:
         out_of_order=getattr(options, "out_of_order", False),
         relabel=getattr(options, "relabel", False),
         lock_wait=options.lock_wait,
+        wait_for_db=options.wait_for_db,
+        recorded=tuple(getattr(options, "recorded", ())),
         undecided=options.undecided,
         yes=options.yes,
         show_sql=options.sql,
@@ -27,6 +29,7 @@ def chosen(options: argparse.Namespace) -> Options:
         schema_only=getattr(options, "schema_only", False),
         only=tuple(getattr(options, "only", ())),
         skip=tuple(getattr(options, "skip", ())),
+        hasura=options.hasura,
     )
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nself_tasks.commands.differences import changed_files
+from nself_tasks.commands.maintenance_note import say_unless_in_maintenance
+from nself_tasks.commands.questions import require_somebody
 from nself_tasks.commands.sentences import with_ways_out
+from nself_tasks.commands.upgrade_note import say_other_values
 from nself_tasks.errors import ConnectionFailed, GraphError, InputError
 from nself_tasks.model import Report, Step, StepStatus
-from nself_tasks.pipeline import engine, graph, guards, runnable, upgrade
+from nself_tasks.pipeline import engine, graph, guards, hasura, runnable, upgrade
 from nself_tasks.pipeline.context import Context
 from nself_tasks.pipeline.opening import described, looking, say_bound
 from nself_tasks.pipeline.options import Options
@@ -38,7 +41,13 @@ def dry_run(
     try:
         with nullcontext(context) if not asks else looking(context):
             say_bound(context)
-            steps = engine.plan(graph.steps(context))
+            say_other_values(context)
+            if not offline:
+                say_unless_in_maintenance(context)
+            if asks:
+                require_somebody(context)
+                hasura.look(context)
+            steps = engine.plan(graph.steps(context), graph.goal(context))
     except ConnectionFailed as error:
         raise with_ways_out(context, error) from None
     if offline:
@@ -76,6 +85,8 @@ def _blocked(context: Context, steps: tuple[Step, ...]) -> dict[str, Any] | None
         context.check()
     except NselfError as error:
         return error_object(error)
+    if context.before.refused is not None:
+        return error_object(context.before.refused)
     return error_object(GraphError("a step of this plan is blocked", database="unchanged"))
 
 
@@ -103,9 +114,9 @@ def show_graph(settings: Settings, options: Options, *, check: bool, notice: Not
     """Give the task graph without asking any database; with `check` every fault of it at once."""
     context = Context(settings, options, notice=notice)
     _check_graph(context)
-    steps = engine.plan(graph.steps(context))
+    steps = engine.plan(graph.steps(context), graph.goal(context))
     data: dict[str, Any] = {
-        "goal": graph.GOAL,
+        "goal": graph.goal(context),
         "checked": check,
         "project": Path(settings.project.root).name,
         "steps": [step_object(step) for step in steps],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nself_tasks.compose_target import with_way_in
 from nself_tasks.errors import ConnectionFailed, DatabaseState, MigrationFailed, NselfError
 from nself_tasks.intent import intent_path
 from nself_tasks.pipeline.context import Context
@@ -80,6 +81,7 @@ def _done_by_another(context: Context, after: After, version: str) -> bool:
 
 def with_ways_out(context: Context, error: ConnectionFailed) -> ConnectionFailed:
     """Give the error with what an upgrade of files can do while its database is down."""
+    with_way_in(context.settings, error)
     if not context.upgrade.is_empty:
         error.hint = (
             f"{error.hint}. `docker compose up -d postgres` starts the project's own;"

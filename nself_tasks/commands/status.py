@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from nself_tasks.compose_target import with_way_in
 from nself_tasks.errors import ConnectionFailed, InputError
 from nself_tasks.migrations.directory import collect
+from nself_tasks.migrations.masked import masked_difference
 from nself_tasks.migrations.reconcile import Standing, reconcile
 from nself_tasks.migrations.script import parse
 from nself_tasks.model import Report
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from nself_tasks.settings import Settings
 
 
-def status(settings: Settings, *, strict: bool, notice: Notice) -> Report:
+def status(settings: Settings, *, strict: bool, notice: Notice, wait_for_db: float = 0.0) -> Report:
     """Give the state of every migration; with `strict` exit 1 for anything but applied.
 
     Raises InputError for a folder that cannot be read, ConnectionFailed without a database.
@@ -35,11 +36,16 @@ def status(settings: Settings, *, strict: bool, notice: Notice) -> Report:
     from nself_tasks.database import connection as connecting
     from nself_tasks.database import history
     from nself_tasks.database.target import open_for_planning
+    from nself_tasks.database.waiting import until_it_answers
 
     with open_for_planning(settings.target, settings.project.root) as url:
         if url is None:
             return _report(settings, reconcile(migrations, History(exists=False)), {}, strict, None)
-        connection = connecting.connect(url, application="nself-migrate status", read_only=True)
+        try:
+            until_it_answers(url, wait_for_db, notice)
+            connection = connecting.connect(url, application="nself-migrate status", read_only=True)
+        except ConnectionFailed as error:
+            raise with_way_in(settings, error) from None
         try:
             found = history.read(connection)
             standings = reconcile(migrations, found)
@@ -69,15 +75,7 @@ def _difference(connection: Conn, standing: Standing) -> str:
         text = recorded_sql(parse(after))
     except InputError:
         text = after.text
-    lines = difflib.unified_diff(
-        before.splitlines(),
-        text.splitlines(),
-        "as applied",
-        str(after.path),
-        lineterm="",
-        n=2,
-    )
-    return "\n".join(lines)
+    return masked_difference(before, text, "as applied", str(after.path))
 
 
 def _report(

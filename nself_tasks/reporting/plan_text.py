@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nself_tasks.reporting import losses_text
 from nself_tasks.reporting.terminal import paint
 from nself_tasks.secrets import mask
 
@@ -26,6 +27,7 @@ def plan(data: Mapping[str, Any], *, color: bool, verbose: bool = False) -> list
         lines += [f"{'':11} {'':4}{line}" for line in _below(step, verbose=verbose)]
     for file in data.get("files", ()):
         lines += _difference(file, color=color)
+    lines += losses_text.listing(data.get("losses", ()))
     return [*lines, "", f"{_total(data)}; nothing was changed"]
 
 
@@ -54,6 +56,8 @@ def _total(data: Mapping[str, Any]) -> str:
         return f"{summary['to_revert']} to roll back"
     if data["goal"] == "rollback-files":
         return f"{count} to put back"
+    if data["goal"] in ("restore", "drop-old"):
+        return f"{summary['run']} steps to run"
     pending = f"{summary['pending']} pending"
     return f"{count} to upgrade, {pending}" if files else pending
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from nself_tasks.model import Message
+from nself_tasks.reporting.harmless import harmless
 from nself_tasks.secrets import mask
 
 _COLORS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
@@ -36,7 +38,12 @@ class Terminal:
         self.messages: list[Message] = []
         self.secrets: tuple[str, ...] = ()
         """Values that must not be shown, from the project's env files and the database URL."""
-        self._lock = threading.Lock()
+        self.backups = ".nself/backup"
+        """The folder of backups, as the paths of the project are shown."""
+        self.lock = threading.Lock()
+        """Held while anything is written."""
+        self.clear: Callable[[], None] = lambda: None
+        """Takes a line away that is written over; called under the lock, before another line."""
 
     def notice(self, level: str, text: str) -> None:
         """Say a note or a warning now; a warning also when quiet."""
@@ -61,20 +68,24 @@ class Terminal:
             return
         color = {"failed": "red", "done": "green"}.get(status, "dim")
         label = paint(f"{status:<10}", color, enabled=self.color)
-        self._write(f"{label} {step}  {event['title']}  {event['seconds']:.2f} s{_extra(event)}")
+        took = f"{event['seconds']:.2f} s{_extra(event, self.backups)}"
+        self._write(f"{label} {step}  {event['title']}  {took}")
 
     def _write(self, line: str) -> None:
-        with self._lock:
-            self.stream.write(line + "\n")
+        with self.lock:
+            self.clear()
+            self.stream.write(harmless(line, color=self.color) + "\n")
             self.stream.flush()
 
 
-def _extra(event: dict[str, Any]) -> str:
+def _extra(event: dict[str, Any], backups: str) -> str:
     values = event.get("values") or {}
+    if "freed" in values:
+        return f"  {size(values['freed'])} freed"
     if "backup" in values and "bytes" not in values:
-        return f"  .nself/backup/{values['backup']}"
+        return f"  {backups}/{values['backup']}"
     if "backup" in values:
-        return f"  .nself/backup/{values['backup']}, {size(values['bytes'])}, {values['tool']}"
+        return f"  {backups}/{values['backup']}, {size(values['bytes'])}, {values['tool']}"
     return ""
 
 

@@ -28,7 +28,7 @@ def table(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
     ]
 
 
-def execution(data: Mapping[str, Any], *, color: bool) -> list[str]:
+def execution(data: Mapping[str, Any], *, color: bool, backups: str) -> list[str]:
     """Give the summary of a run or rollback, made from what the database says."""
     done, verb = (
         (data["applied"], "applied") if data["goal"] == "run" else (data["reverted"], "rolled back")
@@ -36,9 +36,11 @@ def execution(data: Mapping[str, Any], *, color: bool) -> list[str]:
     files = data.get("files") or ()
     lines = [f"{len(files)} file{'s' if len(files) != 1 else ''} upgraded: {', '.join(files)}"]
     if data.get("files_backup"):
-        lines.append(f"backup: {_inside(data)}.nself/backup/{data['files_backup']}")
+        lines.append(f"backup: {backups}/{data['files_backup']}")
     of = f" --plugins-dir {shlex.quote(data['plugins_dir'])}" if "plugins_dir" in data else ""
     lines.append(f"put them back with `nself migrate rollback --files{of}`")
+    if left := data.get("left"):
+        lines.append(f"{left} left for you to decide: see `nself migrate detect{of}`")
     lines = lines if files else []
     if not done:
         return lines or [data.get("sentence") or "nothing to do"]
@@ -46,18 +48,13 @@ def execution(data: Mapping[str, Any], *, color: bool) -> list[str]:
     where = f" on {data['target']} ({data['environment']})"
     lines.append(paint(count, "green", enabled=color) + where)
     if data.get("backup") and not (files and data["backup"] == data.get("files_backup")):
-        lines.append(f"backup: .nself/backup/{data['backup']}")
+        lines.append(f"backup: {backups}/{data['backup']}")
     if data["goal"] == "run":
         lines.append("undo the last one with `nself migrate rollback`")
     return lines
 
 
-def _inside(data: Mapping[str, Any]) -> str:
-    """Give what comes before a path in the folder: nothing, where that is the project."""
-    return f"{data['plugins_dir']}/" if "plugins_dir" in data else ""
-
-
-def files_rollback(data: Mapping[str, Any]) -> list[str]:
+def files_rollback(data: Mapping[str, Any], *, backups: str) -> list[str]:
     """Give the list of backups, or what `rollback --files` has put back."""
     if data["goal"] == "list":
         rows = [["BACKUP", "FILES", "DATABASE", "REASON"]]
@@ -66,10 +63,10 @@ def files_rollback(data: Mapping[str, Any]) -> list[str]:
             rows.append([found["id"], str(found["files"]), dump, found["reason"]])
         return table(rows) if len(rows) > 1 else ["no backups"]
     if data["backup_of_today"] is None:
-        return [f"nothing to put back: the files are as in .nself/backup/{data['backup']}"]
-    lines = [f"{len(data['restored'])} files put back from .nself/backup/{data['backup']}"]
+        return [f"nothing to put back: the files are as in {backups}/{data['backup']}"]
+    lines = [f"{len(data['restored'])} files put back from {backups}/{data['backup']}"]
     if data["backup_of_today"]:
-        lines.append(f"what they were until now: .nself/backup/{data['backup_of_today']}")
+        lines.append(f"what they were until now: {backups}/{data['backup_of_today']}")
     return lines
 
 

@@ -81,6 +81,7 @@ def test_every_step_says_what_why_and_after_what(three: Project, nself: Nself) -
     steps = {step["id"]: step for step in document["steps"]}
     assert list(steps) == [
         "migrate:history",
+        "migrate:preflight",
         "migrate:lock",
         "migrate:backup:database",
         "migrate:create-history",

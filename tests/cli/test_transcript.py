@@ -236,7 +236,7 @@ def _confirm_the_plan(v1: Page) -> None:
     installs = [s for s in steps if s.startswith("migrate:install:")]
     assert "migrate:install:docker-compose.yml" in installs
     assert steps[0] == "migrate:scan"
-    assert steps[-1] == "migrate:record"
+    assert steps[-2:] == ["migrate:record", "migrate:hasura"]
     files = f"{len(installs)} files to upgrade, 2 pending; nothing was changed"
     assert planned[-1] == files
 

@@ -17,6 +17,7 @@ from nself_tasks.pipeline.steps import Condition, StepDict
 
 Contexts = Callable[..., Context]
 LOCK, BACKUP, BEGIN = "migrate:lock", "migrate:backup:database", "migrate:begin"
+PREFLIGHT, COUNT_LOSSES = "migrate:preflight", "migrate:count-losses"
 CREATE, HISTORY, COMMIT = "migrate:create-history", "migrate:history", "migrate:commit"
 
 
@@ -45,7 +46,8 @@ def condition(context: Context, step: str) -> Condition:
 
 DEPENDENCIES: list[tuple[str, dict[str, Any], list[str]]] = [
     (HISTORY, {}, []),
-    (LOCK, {}, []),
+    (PREFLIGHT, {}, [HISTORY]),
+    (LOCK, {}, [PREFLIGHT]),
     (BACKUP, {}, [LOCK]),
     (BEGIN, {"atomic": True}, [LOCK, BACKUP]),
     (BEGIN, {"atomic": True, "skip_backup": True}, [LOCK]),

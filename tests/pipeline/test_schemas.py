@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,25 @@ def test_each_is_a_schema_of_draft_2020_12_that_says_what_it_is(path: Path) -> N
     assert schema["$id"] == path.name
     assert schema["title"]
     assert schema["description"]
+
+
+def stages() -> set[str]:
+    """Every stage that a step of the code names in its `meta`."""
+    package = SCHEMAS.parent / "nself_tasks" / "pipeline"
+    return {
+        value.value
+        for path in package.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == "stage"
+        if isinstance(value, ast.Constant) and isinstance(value.value, str)
+    }
+
+
+def test_every_stage_of_the_graph_is_one_that_the_schema_lists() -> None:
+    schema = json.loads((SCHEMAS / "envelope.schema.json").read_text())
+    assert set(schema["$defs"]["step"]["properties"]["stage"]["enum"]) == stages()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
