@@ -13,7 +13,7 @@ from servers_for_tests import Nself, Project, ScratchServer, installation
 
 from nself_tasks.database.proof import confined
 from nself_tasks.database.proof.ground import Ground, prepared_ground
-from nself_tasks.database.proof.trial import judged
+from nself_tasks.database.proof.judging import judged
 from nself_tasks.drafting.draft import Draft, Fault
 from nself_tasks.migrations.directory import collect
 

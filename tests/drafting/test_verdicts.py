@@ -10,7 +10,7 @@ from answers_for_tests import CASES, SCHEMA, Answer
 from servers_for_tests import ScratchServer, installation
 
 from nself_tasks.database.proof.ground import Ground, prepared_ground
-from nself_tasks.database.proof.trial import judged
+from nself_tasks.database.proof.judging import judged
 from nself_tasks.drafting.draft import Draft, Verdict
 from nself_tasks.migrations.directory import collect
 
@@ -52,7 +52,7 @@ def test_every_wrong_answer_is_caught(ground: Ground, answer: Answer) -> None:
 
 
 def test_rows_were_planted_in_every_table(ground: Ground) -> None:
-    planted = ground.prepared("words").planted
+    planted = ground.prepared().planted
     assert (len(planted.tables), planted.empty) == (6, ())
 
 

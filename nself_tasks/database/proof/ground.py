@@ -16,7 +16,7 @@ from nself_tasks.database.proof.live import LOADER, CannotCopy, Live, load
 from nself_tasks.database.proof.planting import Planted, plant
 from nself_tasks.database.proof.replay import extensions_of, replay
 from nself_tasks.database.proof.surroundings import fill_views, settings
-from nself_tasks.database.proof.values import Flavour
+from nself_tasks.database.proof.tables import Planting
 from nself_tasks.database.servers.binaries import Installation, candidates
 from nself_tasks.database.servers.scratch import ScratchServer, open_scratch
 from nself_tasks.database.servers.sockets import socket_path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nself_tasks.database.connection import Conn
 
 SCHEMA = "nself_schema"
+_WORDS = Planting()
 _PLANTING_SECONDS = 60.0
 _MOST_MEMORY = 2 << 30
 """Bytes of addresses of one backend; a value may have one gigabyte."""
@@ -55,23 +56,20 @@ class Ground:
         self.major = major
         self.database = "nself" if _ALONE.match(database) else database
         """What the trial's database is called: as the real one, so that `ALTER DATABASE` fits."""
-        self._prepared: dict[tuple[Flavour, str | None], Prepared] = {}
+        self._prepared: dict[Planting, Prepared] = {}
 
-    def prepared(self, flavour: Flavour, without: str | None = None) -> Prepared:
-        """Give the schema with rows of a flavour, planted where that was not done yet.
-
-        `without` names a table that gets none.
-        """
-        if (flavour, without) not in self._prepared:
-            name = f"nself_{flavour}_{len(self._prepared)}"
+    def prepared(self, planting: Planting = _WORDS) -> Prepared:
+        """Give the schema with such rows, planted where that was not done yet."""
+        if planting not in self._prepared:
+            name = f"nself_{planting.flavour}_{len(self._prepared)}"
             self.copy(SCHEMA, name, owner="postgres")
             with session(self.server.url, name, PLANTER, seconds=_PLANTING_SECONDS) as planter:
-                planted = plant(planter.connection, flavour, without)
+                planted = plant(planter.connection, planting)
                 contents = rows.read(planter.connection)
             with self.connect(name) as connection:
                 before = catalog.read(connection)
-            self._prepared[flavour, without] = Prepared(name, before, contents, planted)
-        return self._prepared[flavour, without]
+            self._prepared[planting] = Prepared(name, before, contents, planted)
+        return self._prepared[planting]
 
     @contextmanager
     def copied(self, prepared: Prepared) -> Iterator[None]:
@@ -140,7 +138,7 @@ def prepared_ground(
             replay(pending, ground.server.url, SCHEMA, admin)
             # Its owner could drop it, and so could every draft.
             admin.execute(f"ALTER DATABASE {SCHEMA} OWNER TO postgres")
-        ground.prepared("words")
+        ground.prepared()
         yield ground
 
 

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nself_tasks.database.proof.tables import Row, Tables
-from nself_tasks.database.proof.values import Flavour
+from nself_tasks.database.proof.tables import Planting, Row, Tables
 
 if TYPE_CHECKING:
     import psycopg
 
     from nself_tasks.database.connection import Conn
 
+_LONG_SHAPE = f"planted{{}}@{'x' * 60}.{'x' * 60}.example.org"
 _SHAPES = (
     "planted{}@example.org",
     "https://example.org/{}",
@@ -50,23 +50,21 @@ class Planted:
     empty: tuple[str, ...]
 
 
-def plant(connection: Conn, flavour: Flavour, without: str | None = None) -> Planted:
+def plant(connection: Conn, planting: Planting) -> Planted:
     """Plant the rows, in one transaction: what is referred to before what refers.
 
-    Triggers of the schema sleep meanwhile. Sequences go on behind what is planted. `without` names
-    a table that gets none.
+    Triggers of the schema sleep meanwhile. Sequences go on behind what is planted.
     """
-    ground = Tables(connection, flavour)
+    ground = Tables(connection, planting)
     with connection.transaction():
         for table in ground.in_order():
-            if ground.names[table] == without:
+            if ground.names[table] == planting.without:
                 continue
             with _asleep(connection, ground.names[table]):
                 for number, row in enumerate(ground.rows(table), 1):
                     # What refers in a circle, or to a row that is not there, refers to none.
-                    _insert(ground, table, row, number) or _insert(
-                        ground, table, ground.unbound(table, row), number
-                    )
+                    tries = (ground.met(table, row, number), row, ground.unbound(table, row))
+                    any(_insert(ground, table, one, number) for one in tries)
         connection.execute(_SEQUENCES)
         names = list(ground.names.values())
         empty = [name for name in names if not _has_rows(connection, name)]
@@ -118,7 +116,8 @@ def _accepted(
     # Of a domain's check it is not said which column it is about.
     groups = [columns] if columns else [[c.number] for c in ground.columns[table]]
     for group in groups:
-        options = [_candidates(definition, row.get(column), number) for column in group]
+        long = ground.planting.flavour == "words" and number == 1
+        options = [_candidates(definition, row.get(column), number, long) for column in group]
         for chosen in itertools.islice(itertools.product(*options), _TRIES):
             other = {**row, **dict(zip(group, chosen, strict=True))}
             error = _try(ground, table, other, keep=False)
@@ -127,12 +126,12 @@ def _accepted(
                 yield other
 
 
-def _candidates(definition: str, now: str | None, row: int) -> list[str | None]:
+def _candidates(definition: str, now: str | None, row: int, long: bool) -> list[str | None]:
     """Give what a check may want in a column: what stands in it, and numbers beside those."""
     texts = [text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", definition)]
     numbers = [float(n) for n in re.findall(r"(?<![\w.'])-?\d+(?:\.\d+)?", definition)]
     near = [f"{n + d:g}" for n in numbers for d in (0, 1, -1)]
-    shaped = [shape.format(row) for shape in _SHAPES]
+    shaped = [shape.format(row) for shape in ((_LONG_SHAPE,) if long else ()) + _SHAPES]
     texts = texts[row - 1 :] + texts[: row - 1]
     return list(dict.fromkeys([now, *shaped, *texts, *near, None]))
 

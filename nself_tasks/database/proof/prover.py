@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from nself_tasks.database.proof.ground import Ground, prepared_ground
+from nself_tasks.database.proof.judging import judged
 from nself_tasks.database.proof.live import CannotCopy, Live, dumped
-from nself_tasks.database.proof.trial import judged
 from nself_tasks.drafting.draft import Draft, Verdict
 from nself_tasks.errors import ConnectionFailed, InputError, NselfError
 from nself_tasks.migrations.directory import collect

@@ -66,7 +66,7 @@ def _apply(migration: Migration, script: Script, server: str, database: str, adm
     make_extensions(extensions_of([script]), admin)
     for attempt in range(_MOST_ROLES + 1):
         with session(server, database) as confined:
-            fault = run(confined, script, "start")
+            fault = run(confined, script, "start", [])
         if fault is None:
             return
         role = _MISSING_ROLE.match(fault.message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,23 @@ if TYPE_CHECKING:
     from nself_tasks.database.connection import Conn
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A statement that was to change rows and met none."""
+
+    way: Stage
+    line: int
+    verb: str
+    text: str
+
+
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _ALTERS = re.compile(
     rf"\s*ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?({_NAME}(?:\.{_NAME})?)", re.IGNORECASE
 )
+
+
+_MET_NONE = re.compile(r"(UPDATE|DELETE|MERGE|INSERT 0) 0")
 
 
 def screened(direction: str, sql: str) -> Script | tuple[Fault, ...]:
@@ -53,11 +67,16 @@ def outside_transaction(script: Script) -> tuple[str, ...]:
 
 
 def run(
-    session: Session, script: Script, stage: Stage, note: Callable[[], None] = lambda: None
+    session: Session,
+    script: Script,
+    stage: Stage,
+    idle: list[Idle],
+    note: Callable[[], None] = lambda: None,
 ) -> Fault | None:
     """Run it as a migration runs: in one transaction, or statement by statement.
 
-    `note` is called while the locks of what ran are still held.
+    `idle` gets the statements that met no row; `note` is called while the locks of what ran are
+    still held.
     """
     import psycopg
 
@@ -69,7 +88,8 @@ def run(
             connection.execute("BEGIN")
         for statement in script.statements:
             at[0] = statement
-            _execute(connection, statement)
+            if none := _MET_NONE.fullmatch(_execute(connection, statement)):
+                idle.append(Idle(stage, statement.line, none[1].split()[0], statement.text))
             note()
         if script.in_one_transaction:
             at[0] = None
@@ -84,13 +104,15 @@ def run(
     return None
 
 
-def _execute(connection: Conn, statement: Statement) -> None:
+def _execute(connection: Conn, statement: Statement) -> str:
+    """Run a statement, and give the server's word on what it did."""
     with connection.cursor() as cursor:
         if statement.copy_data is None:
             cursor.execute(statement.text.encode())
-            return
+            return cursor.statusmessage or ""
         with cursor.copy(statement.text.encode()) as copy:
             copy.write(statement.copy_data.encode())
+        return cursor.statusmessage or ""
 
 
 def _fault(

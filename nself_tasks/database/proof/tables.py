@@ -45,6 +45,17 @@ SELECT k.conname::text, k.conrelid::bigint, k.conkey::int[], pg_get_constraintde
 
 
 @dataclass(frozen=True, slots=True)
+class Planting:
+    """What the planted rows are to be like."""
+
+    flavour: Flavour = "words"
+    without: str | None = None
+    """A table that gets none."""
+    met: tuple[tuple[str, str], ...] = ()
+    """Column → the literal that the first row of every table with such a column gets."""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column that takes a value."""
 
@@ -70,8 +81,8 @@ class ForeignKey:
 class Tables:
     """What has to be known of all tables to fill them."""
 
-    def __init__(self, connection: Conn, flavour: Flavour) -> None:
-        self.connection, self.flavour = connection, flavour
+    def __init__(self, connection: Conn, planting: Planting) -> None:
+        self.connection, self.planting = connection, planting
         self.names: dict[int, str] = {}
         self.columns: dict[int, list[Column]] = {}
         for oid, name, column, number, base, shown, not_null, labels in connection.execute(
@@ -89,6 +100,7 @@ class Tables:
         for key in self.keys:
             for column_, referred in zip(key.columns, key.others, strict=True):
                 self.refers.setdefault((key.table, column_), (key.other, referred))
+        self._bound = self.refers.keys() | set(self.refers.values())
         self.checks = connection.execute(_CHECKS).fetchall()
 
     def literal(self, column: Column, row: int) -> str | None:
@@ -98,7 +110,11 @@ class Tables:
             seen.add(at)
             at = self.refers[at]
         last = next((c for c in self.columns.get(at[0], []) if c.number == at[1]), column)
-        return value(last.type_name, last.shown, last.labels, row, self.flavour)
+        flavour = self.planting.flavour
+        if flavour == "words" and (column.table, column.number) in self._bound:
+            # One end of a foreign key may be narrower than the other.
+            flavour = "modest"
+        return value(last.type_name, last.shown, last.labels, row, flavour)
 
     def in_order(self) -> list[int]:
         """Give the tables, each after those that it refers to, as far as there is no circle."""
@@ -131,3 +147,9 @@ class Tables:
                 c.number: None if row == ROWS and not c.not_null else self.literal(c, row)
                 for c in self.columns[table]
             }
+
+    def met(self, table: int, row: Row, number: int) -> Row:
+        """Give the row with what a statement looks for; the same where that is nothing of it."""
+        wanted = dict(self.planting.met) if number == 1 else {}
+        free = [c for c in self.columns[table] if (table, c.number) not in self._bound]
+        return row | {c.number: wanted[c.name] for c in free if c.name in wanted}

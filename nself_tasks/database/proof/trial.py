@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nself_tasks.database.proof import catalog, comparing, observing, rows
-from nself_tasks.database.proof.against_rows import NOT_OF_THAT_FORM, held_against
 from nself_tasks.database.proof.confined import PLANTER, Session, as_at_first, session
-from nself_tasks.database.proof.extensions import lacking
-from nself_tasks.database.proof.running import outside_transaction, run, screened
-from nself_tasks.database.proof.values import FLAVOURS
-from nself_tasks.drafting.draft import Draft, Fault, Observed, Verdict
+from nself_tasks.database.proof.running import Idle, outside_transaction, run
+from nself_tasks.drafting.draft import Draft, Fault, Observed
 from nself_tasks.model import Script
 
 if TYPE_CHECKING:
@@ -22,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Trial:
+class Trial:
     """What is known so far."""
 
     prepared: Prepared
@@ -33,77 +28,18 @@ class _Trial:
     observed: Observed = field(default_factory=Observed)
     widened: frozenset[str] = frozenset()
     """The tables of before to which up adds a column."""
+    idle: list[Idle] = field(default_factory=list)
+    """The statements that were to change rows and met none."""
+
+    def depends(self, *conditions: str) -> Trial:
+        """Say what of it holds for some data only."""
+        said = (*self.observed.conditional, *conditions)
+        self.observed = replace(self.observed, conditional=said)
+        return self
 
 
-def judged(ground: Ground, draft: Draft) -> Verdict:
-    """Give the verdict on a draft: our own rules first, then the server's."""
-    began = time.monotonic()
-    scripts = [screened(way, sql) for way, sql in (("up", draft.up), ("down", draft.down))]
-    faults = [fault for found in scripts if isinstance(found, tuple) for fault in found]
-    up, down = scripts
-    if faults or isinstance(up, tuple) or isinstance(down, tuple):
-        return Verdict(False, tuple(faults), seconds=time.monotonic() - began)
-    if missing := lacking(ground, up):
-        return Verdict(False, unproven=missing, seconds=time.monotonic() - began)
-    trial = _tried(ground, draft, up, down)
-    if ground.is_of_another_major:
-        said = (
-            f"proven on PostgreSQL {ground.server.major}, and the database is PostgreSQL"
-            f" {ground.major}: what only one of them knows is not seen"
-        )
-        seen = trial.observed
-        trial.observed = replace(seen, conditional=(*seen.conditional, said))
-    return Verdict(not trial.faults, tuple(trial.faults), trial.observed, time.monotonic() - began)
-
-
-def _tried(ground: Ground, draft: Draft, up: Script, down: Script) -> _Trial:
-    """Try with texts that are words, and with others where only their form was in the way."""
-    first: _Trial | None = None
-    for flavour in FLAVOURS:
-        trial = _Trial(ground.prepared(flavour), draft, up, down)
-        _run(ground, trial)
-        if not trial.faults and first is not None:
-            return _conditional(trial, first.faults[0], f"such texts are {flavour}")
-        first = first or trial
-        if not trial.faults or trial.faults[0].sqlstate not in NOT_OF_THAT_FORM:
-            break
-    assert first is not None
-    return _without_rows(ground, first) or first
-
-
-def _without_rows(ground: Ground, failed: _Trial) -> _Trial | None:
-    """Give a trial that gets through where the one altered table has no rows; None: none does.
-
-    What adds a column is not excused by that: its default has to fit whatever rows there are.
-    """
-    fault = failed.faults[0] if failed.faults else None
-    table = held_against(ground.server.url, failed.prepared, fault) if fault else None
-    if fault is None or table is None:
-        return None
-    trial = _Trial(ground.prepared("words", table), failed.draft, failed.up, failed.down)
-    _run(ground, trial)
-    if trial.faults or table in trial.widened or table in trial.prepared.planted.tables:
-        return None
-    return _conditional(trial, fault, f"no row of {table} is against it")
-
-
-def _conditional(trial: _Trial, fault: Fault, where: str) -> _Trial:
-    """Say that it depends on the data: it holds for some, and fails for others."""
-    # What is planted is nobody's data: its text would only puzzle.
-    said = re.sub(r': "[^"]*"\Z', "", fault.message.partition("; detail: ")[0])
-    fails = f"line {fault.line}: {said}: it holds where {where}"
-    seen = trial.observed
-    trial.observed = Observed(
-        seen.locks,
-        seen.rewritten,
-        seen.losing,
-        seen.outside_transaction,
-        (*seen.conditional, fails),
-    )
-    return trial
-
-
-def _run(ground: Ground, trial: _Trial) -> None:
+def run_trial(ground: Ground, trial: Trial) -> Trial:
+    """Run it in a copy of what was prepared for it, and give it with what came of it."""
     with ExitStack() as stack:
         stack.enter_context(ground.copied(trial.prepared))
         beside = stack.enter_context(ground.connect(ground.database))
@@ -113,9 +49,9 @@ def _run(ground: Ground, trial: _Trial) -> None:
         tables = observing.files(beside)
         locks = observing.Locks(tables)
         pid = confined.connection.info.backend_pid
-        if fault := run(confined, trial.up, "up", lambda: locks.note(beside, pid)):
+        if fault := run(confined, trial.up, "up", trial.idle, lambda: locks.note(beside, pid)):
             trial.faults.append(fault)
-            return
+            return trial
         after_up = catalog.read(beside)
         trial.observed = Observed(
             locks.shown,
@@ -131,16 +67,17 @@ def _run(ground: Ground, trial: _Trial) -> None:
         trial.widened = comparing.widened(trial.prepared.before, after_up)
         lost = comparing.lost_on_the_way(trial.prepared.before, after_up)
         trial.faults += [Fault("compare", text) for text in lost]
-        if fault := run(confined, trial.down, "down"):
+        if fault := run(confined, trial.down, "down", trial.idle):
             trial.faults.append(fault)
-            return
+            return trial
         contents = _rows_after_down(ground)
         if isinstance(contents, Fault):
             trial.faults.append(contents)
-            return
+            return trial
         _compare(trial, after_up, catalog.read(beside), contents)
         if not trial.faults:
             _again(trial, confined)
+    return trial
 
 
 def _rows_after_down(ground: Ground) -> rows.Contents | Fault:
@@ -155,7 +92,7 @@ def _rows_after_down(ground: Ground) -> rows.Contents | Fault:
 
 
 def _compare(
-    trial: _Trial, after_up: catalog.Catalog, after: catalog.Catalog, contents: rows.Contents
+    trial: Trial, after_up: catalog.Catalog, after: catalog.Catalog, contents: rows.Contents
 ) -> None:
     """Hold the catalog and the rows against those of before."""
     prepared = trial.prepared
@@ -182,12 +119,9 @@ def _compare(
         for name in rows.set_back(prepared.contents, contents)
         if not trial.draft.loses_data
     ]
-    seen = trial.observed
-    trial.observed = Observed(
-        seen.locks, seen.rewritten, tuple(losing), seen.outside_transaction, seen.conditional
-    )
+    trial.observed = replace(trial.observed, losing=tuple(losing))
 
 
-def _again(trial: _Trial, confined: Session) -> None:
-    if fault := run(confined, trial.up, "up again"):
+def _again(trial: Trial, confined: Session) -> None:
+    if fault := run(confined, trial.up, "up again", []):
         trial.faults.append(fault)

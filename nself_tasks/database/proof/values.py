@@ -1,6 +1,8 @@
 """What is planted in a column: three different values of its type, as literals that Postgres reads.
 
 A flavour says what a text looks like: a conversion of text works for some and not for others.
+`words` are as long, and their numbers as large, as a column allows within reason, so that a
+narrower type is felt; `modest` are the same without that.
 """
 
 from __future__ import annotations
@@ -8,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Flavour = Literal["words", "numbers", "dates", "uuids", "objects", "truths"]
-FLAVOURS: tuple[Flavour, ...] = ("words", "numbers", "dates", "uuids", "objects", "truths")
+Flavour = Literal["words", "modest", "numbers", "dates", "uuids", "objects", "truths"]
+FORMS: tuple[Flavour, ...] = ("numbers", "dates", "uuids", "objects", "truths")
+"""What texts may be, where they are no words."""
 ROWS = 3
 FIRST = 7001
 """Of integers: what a migration itself inserts begins at 1."""
@@ -62,6 +65,12 @@ _BY_TYPE = {
     "oid": "{n}",
 }
 _NUMBERS = ("int2", "int4", "int8", "numeric", "float4", "float8")
+_WIDE = {"int4": "70002", "int8": "5000000002"}
+"""Too large for the next smaller type; an index in a loop may still be made of the first."""
+_FRACTION = ".25"
+"""Of a number that may have any: exact in every type."""
+_LONGEST, _MODEST = 300, 60
+"""Letters of a text that may have any number of them."""
 _TEXT_TYPES = ("text", "varchar", "bpchar", "citext", "char")
 _MODIFIER = re.compile(r"\((\d+)(?:,\s*(-?\d+))?\)")
 
@@ -85,7 +94,9 @@ def value(
     if type_name == "bool":
         return "ftf"[row - 1]
     if type_name in _NUMBERS:
-        return _number(shown, row)
+        if flavour == "words" and row == 2 and type_name in _WIDE:
+            return _WIDE[type_name]
+        return _number(type_name, shown, row)
     if type_name in _TEXT_TYPES:
         return _text(shown, row, flavour)
     if type_name in ("bit", "varbit"):
@@ -99,9 +110,11 @@ def value(
     return known.format(i=row, n=FIRST + row - 1) if known else None
 
 
-def _number(shown: str, row: int) -> str:
+def _number(type_name: str, shown: str, row: int) -> str:
     """Give a number that fits: with a scale one that has it, where there are places enough."""
     found = _MODIFIER.search(shown)
+    if not found and not type_name.startswith("int"):
+        return f"{FIRST + row - 1}{_FRACTION}"
     precision, scale = (int(found[1]), int(found[2] or 0)) if found else (20, 0)
     whole = (
         str(FIRST + row - 1) if precision - scale >= 4 else (str(row) if precision > scale else "0")
@@ -111,13 +124,15 @@ def _number(shown: str, row: int) -> str:
 
 def _text(shown: str, row: int, flavour: Flavour) -> str:
     found = _MODIFIER.search(shown)
-    longest = int(found[1]) if found else (1 if shown in ("character", '"char"') else 60)
-    if flavour == "words":
-        # As long as the column allows, within reason: narrowing it has to be felt. With a capital,
-        # and in one row a blank at the end, so that `lower()` and `trim()` change something.
-        text = f"Planted {row} " + "x" * 60
-        if row == 2 and longest >= 10:
-            text = text[: min(longest, 60) - 1] + " "
-    else:
-        text = _TEXTS[flavour].format(i=row, n=FIRST + row - 1)
-    return text[: min(longest, 60)] if longest >= 10 else str(row)[:longest]
+    any_length = _LONGEST if flavour == "words" else _MODEST
+    longest = int(found[1]) if found else (1 if shown in ("character", '"char"') else any_length)
+    if longest < 10:
+        return str(row)[:longest]
+    if flavour in _TEXTS:
+        return _TEXTS[flavour].format(i=row, n=FIRST + row - 1)[: min(longest, _MODEST)]
+    # With a capital, and in one row a blank at the end, so that `lower()` and `trim()` change
+    # something.
+    text = f"Planted {row} " + "x" * _LONGEST
+    if row == 2:
+        return text[: min(longest, _MODEST) - 1] + " "
+    return text[: min(longest, _LONGEST)]
