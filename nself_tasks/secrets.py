@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 from nself_tasks.migrations.secret_literals import HIDDEN, hide, in_prose
 from nself_tasks.secret_names import SPOKEN, is_secret_key, is_secret_name
 
-__all__ = ["HIDDEN", "is_secret_key", "is_secret_name", "mask", "mask_url"]
+__all__ = ["HIDDEN", "but_words", "is_secret_key", "is_secret_name", "mask", "mask_url"]
 
 _SHORTEST = 4
 """Shorter secrets would garble every message; their usual places are masked anyway."""
@@ -28,6 +28,7 @@ _COMMONPLACE = frozenset(
 )
 """Default passwords that are ordinary words here: hiding them in prose hides nothing."""
 
+_WORD = re.compile(r"[A-Za-z][\w-]{0,23}", re.ASCII)
 _RUN = re.compile(r"""[^\s"'`<>]++""")
 _LOGIN = re.compile(r"://[^:/@]*+:")
 _QUERY = re.compile(r"([?&](?:ssl|pg)?passw(?:or)?d=)[^&\s\"'`]*", re.IGNORECASE)
@@ -63,6 +64,16 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     text = _OPTION.sub(_without_argument, text)
     text = _without_assigned(text)
     return hide(text, in_prose(text))
+
+
+def but_words(secrets: Iterable[str], in_the_open: Iterable[str]) -> tuple[str, ...]:
+    """Give the secrets without the words that stand in the open anyway.
+
+    A password `shop` of the database `shop` would make `***` of every path and name with it, and
+    of half of `shopping`; where it stands as a password it is hidden all the same.
+    """
+    public = {word.lower() for word in in_the_open}
+    return tuple(s for s in secrets if s.lower() not in public or not _WORD.fullmatch(s))
 
 
 def _forms(secrets: Iterable[str]) -> Iterable[str]:

@@ -22,6 +22,7 @@ from nself_tasks.model import Environment, Target
 from nself_tasks.plugins import plugins_folder
 from nself_tasks.project import find_project, with_migrations
 from nself_tasks.retention import keep_count
+from nself_tasks.secrets import but_words
 from nself_tasks.targets import resolve_target
 
 __all__ = ["Settings", "load", "resolve_target"]
@@ -87,7 +88,22 @@ class Settings:
         with suppress(NselfError, ValueError):
             password = urlsplit(self.target.url or "").password or ""
             found |= {password, unquote(password)}
-        return tuple(sorted(found - {""}))
+        return but_words(sorted(found - {""}), self.public_words)
+
+    @cached_property
+    def public_words(self) -> frozenset[str]:
+        """Names that everything shows: of the project, its folders, its database and its role."""
+        found = set(self.project.root.parts)
+        with suppress(NselfError, ValueError):
+            values = self.cascade.values
+            found |= {values.get(key, "") for key in _PUBLIC}
+        with suppress(NselfError, ValueError):
+            url = urlsplit(self.target.url or "")
+            found |= {unquote(url.username or ""), unquote(url.path.strip("/"))}
+        return frozenset(found - {""})
+
+
+_PUBLIC = ("PROJECT_NAME", "POSTGRES_DB", "POSTGRES_USER")
 
 
 def load(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> Settings:

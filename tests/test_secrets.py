@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nself_tasks.secrets import is_secret_name, mask, mask_url
+from nself_tasks.secrets import but_words, is_secret_name, mask, mask_url
 
 HIDDEN = [
     ("url", "postgres://ada:hunter2@db/shop"),
@@ -84,6 +84,15 @@ def test_a_known_secret_is_hidden_as_urls_write_it() -> None:
 
 def test_a_longer_secret_leaves_nothing_behind_when_a_shorter_begins_it() -> None:
     assert mask("tiger-lily", ["tiger", "tiger-lily"]) == "***"
+
+
+def test_a_word_that_stands_in_the_open_anyway_is_no_secret_to_hide() -> None:
+    assert but_words(["shop", "Zk3-tiger-lily-2"], ["Shop", "users"]) == ("Zk3-tiger-lily-2",)
+
+
+@pytest.mark.parametrize("secret", ["s3cr3t with blanks", "a" * 25, "x:y", "1234"])
+def test_what_is_no_word_is_hidden_wherever_it_stands(secret: str) -> None:
+    assert but_words([secret], [secret]) == (secret,)
 
 
 @pytest.mark.parametrize("secret", ["", "a", "abc", "postgres", "password"])

@@ -15,6 +15,7 @@ from nself_tasks.drafting.known_secrets import known_secrets
 from nself_tasks.drafting.prompt import LONGEST_DESCRIPTION, Request, request
 from nself_tasks.drafting.rounds import Drafted, Proves, converse
 from nself_tasks.errors import UsageError
+from nself_tasks.secrets import but_words
 
 if TYPE_CHECKING:
     from nself_tasks.drafting.client import Client
@@ -50,7 +51,7 @@ def drafted(
     secrets = _secrets(settings, found, terminal)
     model = model_name(settings, options.model, found.model if found else None)
     if options.show_prompt:
-        return shown(_request(settings, description, secrets, terminal), model, found)
+        return shown(_request(settings, description, secrets, terminal)[0], model, found)
     assert found is not None
     require_allowed(found, offline=settings.offline)
     require_own_folder(settings)
@@ -63,7 +64,7 @@ def drafted(
         terminal.notice("warning", f"`{found.shown}` is asked without encryption, over the network")
     asking = _client(settings, found, model, terminal)
     with _prover(settings) as prover:
-        asked = _request(settings, description, secrets, terminal)
+        asked, secrets = _request(settings, description, secrets, terminal)
         result = _conversation(asking, prover, asked, options, secrets, terminal)
     return finished(
         settings, description, result, asking, terminal, keep_unproven=options.keep_unproven
@@ -100,9 +101,12 @@ def _secrets(settings: Settings, found: Endpoint | None, terminal: Terminal) -> 
 
 def _request(
     settings: Settings, description: str, secrets: tuple[str, ...], terminal: Terminal
-) -> Request:
+) -> tuple[Request, tuple[str, ...]]:
+    """Give the request, and the secrets without those that are names of this schema."""
     outline, names = read_schema(settings, terminal.notice)
-    return request(description, outline, names=names, secrets=secrets)
+    secrets = but_words(secrets, outline.words)
+    terminal.secrets = but_words(terminal.secrets, outline.words)
+    return request(description, outline, names=names, secrets=secrets), secrets
 
 
 def _client(settings: Settings, found: Endpoint, model: str, terminal: Terminal) -> Client:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from nself_tasks.errors import NselfError
 from nself_tasks.project import read_small
 from nself_tasks.rewriting import dotenv
-from nself_tasks.secrets import is_secret_key
+from nself_tasks.secrets import but_words, is_secret_key
 
 if TYPE_CHECKING:
     from nself_tasks.settings import Settings
@@ -27,7 +27,7 @@ def known_secrets(settings: Settings) -> tuple[str, ...]:
             found += _within({each.key: each.value or "" for each in values})
     if url := settings.database_url:
         found += _within({"DATABASE_URL": url})
-    return tuple(dict.fromkeys(found))
+    return but_words(dict.fromkeys(found), settings.public_words)
 
 
 def _within(values: Mapping[str, str]) -> Iterator[str]:

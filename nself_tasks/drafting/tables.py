@@ -58,6 +58,12 @@ class Outline:
     """The server's version, or None where none was asked."""
     source: str = "the text of the migrations"
 
+    @property
+    def words(self) -> frozenset[str]:
+        """The names of its tables and columns."""
+        columns = {column.name for table in self.tables for column in table.columns}
+        return frozenset(columns | {part for t in self.tables for part in (t.schema, t.name)})
+
 
 def shown(table: Table) -> str:
     """Give a table as text: a heading, its columns, its rules."""

@@ -115,6 +115,25 @@ def test_no_secret_of_the_migration_files_is_sent(
     assert "account_id bigint NOT NULL REFERENCES accounts(id)" in said(model)
 
 
+def test_a_password_that_is_a_name_of_the_schema_leaves_paths_and_prompt_whole(
+    nself: Nself, model: Model, project: Project
+) -> None:
+    schema = "CREATE TABLE orders (id bigint PRIMARY KEY, customer text);"
+    project.migration("20260101000000", "orders", schema, "DROP TABLE orders;")
+    words = "PROJECT_NAME=shop\nPOSTGRES_DB=shop\nPOSTGRES_PASSWORD=shop\nMAIL_PASSWORD=orders\n"
+    project.write(".env", f"{words}STRIPE_TOKEN=planted-env-password\n")
+    nself.environment.update(ai(model) | {"DATABASE_URL": "postgresql://u:shop@127.0.0.1:9/x"})
+    model.plays = [
+        answers("ALTER TABLE orders ADD note text;", "ALTER TABLE orders DROP COLUMN note;")
+    ]
+    result = nself("generate", "add a note to orders of the shop", "--json")
+    assert result.code == 0, result.err
+    assert "add a note to orders of the shop" in said(model)
+    assert "customer text" in said(model)
+    assert leaked(model) == []
+    assert "***" not in result.out.replace("u:***@127.0.0.1", "")
+
+
 HOLDING = """
 CREATE TABLE accounts (id bigint PRIMARY KEY, api_token text DEFAULT 'planted-default-value');
 CREATE TABLE notes (id bigint PRIMARY KEY);
