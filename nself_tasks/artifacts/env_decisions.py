@@ -33,7 +33,7 @@ SHAPES: dict[Shape, tuple[str, str, str]] = {
 def to_decide(made: Plan, undecided: Undecided) -> Iterator[Finding]:
     """Give one finding for each shape that a person must decide, with every key."""
     for shape, (path, why, action) in SHAPES.items():
-        names = [key for key, found in undecided.items() if found == shape]
+        names = sorted(key for key, found in undecided.items() if found == shape)
         if not names:
             continue
         if path not in made.files:
