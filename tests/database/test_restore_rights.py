@@ -129,6 +129,25 @@ def test_a_role_that_owns_something_and_an_extension_that_is_not_trusted_are_nam
         is_refused(shop, "extension `pg_visibility` can be created by a superuser only")
 
 
+@pytest.fixture
+def ssd(owner: Owner) -> Iterator[str]:
+    """A tablespace, until a test drops it."""
+    name = f"{owner.name}_ssd"
+    with psycopg.connect(owner.database, autocommit=True) as connection:
+        connection.execute("SET allow_in_place_tablespaces = on")
+        connection.execute(f"CREATE TABLESPACE {name} LOCATION ''".encode())
+    yield name
+    execute(owner.server.url, f"DROP TABLESPACE IF EXISTS {name}")
+
+
+def test_a_tablespace_that_is_no_more_is_named_before_anything(owner: Owner, ssd: str) -> None:
+    with owner.with_backup_of(
+        f"CREATE TABLE fast (i int) TABLESPACE {ssd}", "ALTER TABLE fast OWNER TO {me}"
+    ) as shop:
+        execute(owner.database, "DROP TABLE fast", f"DROP TABLESPACE {ssd}")
+        is_refused(shop, f"tablespace `{ssd}` does not exist")
+
+
 def test_a_superuser_restores_all_of_it(owner: Owner) -> None:
     statements = [sql for sql, _ in BEYOND if "EVENT TRIGGER" not in sql]
     with owner.with_backup_of(*FUNCTION, *statements) as shop:

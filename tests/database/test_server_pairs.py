@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 import servers_for_tests as servers
 from restores_for_tests import BackedUp, backed_up
 from servers_for_tests import Nself, Project, ScratchServer
+from sql_for_tests import execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,35 @@ def test_an_older_dump_goes_to_a_newer_server(
         assert shop.rows("SELECT count(*) FROM kept", there) == [100]
         pair.newer.drop_database(done.json()["kept"])
         pair.newer.drop_database("to_newer")
+
+
+NAMES = "SELECT array_agg(name::text ORDER BY name) FROM pg_available_extensions"
+
+
+def extensions_of(server: ScratchServer) -> set[str]:
+    with psycopg.connect(server.url) as connection:
+        [(names,)] = connection.execute(NAMES).fetchall()
+    return set(names)
+
+
+def test_an_extension_that_the_newer_server_lacks_is_named_and_nothing_is_changed(
+    pair: Pair, project: Project, elsewhere: Project
+) -> None:
+    gone = min(extensions_of(pair.older) - extensions_of(pair.newer))
+    nself, url = shop_on(pair.older, project, "with_extension")
+    execute(url, f"CREATE EXTENSION {gone}")
+    with backed_up(project, nself, url, pair.older) as shop:
+        moved(shop, elsewhere)
+        other, there = shop_on(pair.newer, elsewhere, "without_extension")
+        execute(there, "CREATE TABLE mine ()")
+        for arguments in (("--replace", "without_extension", "--yes"), ("--into", "another")):
+            result = other("backups", "restore", shop.id, *arguments, "--json")
+            error = result.json()["error"]
+            assert (result.code, error["database"]) == (1, "unchanged")
+            [problem] = error["problems"]
+            assert problem["message"] == f"extension `{gone}` is not installed on the server"
+        assert shop.rows("SELECT to_regclass('mine')::text", there) == ["mine"]
+        pair.newer.drop_database("without_extension")
 
 
 def test_a_newer_dump_is_refused_by_an_older_server_in_words(
