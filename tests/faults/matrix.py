@@ -172,7 +172,10 @@ class Workplace:
                     continue
 
     def heal(self) -> None:
-        """Give the disk its room back, and start the server if it died."""
+        """Give the disk its room back, and start the server if it died.
+
+        One that found no room for the last checkpoint of its recovery neither ends nor answers.
+        """
         self.ballast.unlink(missing_ok=True)
         try:
             psycopg.connect(self.server.url).close()
@@ -180,6 +183,7 @@ class Workplace:
             try:
                 self.server.cluster.start()
             except ServerError:
+                self.server.kill()
                 self.server.cluster.start()
 
 

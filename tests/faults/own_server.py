@@ -33,7 +33,15 @@ class OwnServer:
         With the postmaster alone dead, a backend answers once more before it notices, or gets a
         lock from one that noticed first, and commits.
         """
-        postmaster = int((self.cluster.data_dir / "postmaster.pid").read_text().splitlines()[0])
+        try:
+            told = (self.cluster.data_dir / "postmaster.pid").read_text()
+            postmaster = int(told.splitlines()[0])
+            running = Path(f"/proc/{postmaster}/cmdline").read_text()
+        except FileNotFoundError:
+            return
+        # The number of one that is gone may be somebody else's by now.
+        if str(self.cluster.data_dir) not in running:
+            return
         # It makes no more of them once it stands still.
         os.kill(postmaster, signal.SIGSTOP)
         everyone = [postmaster, *_children(postmaster)]
@@ -61,6 +69,12 @@ def own_server(programs: Installation, folder: Path) -> Iterator[OwnServer]:
     cluster = Cluster(usable, account, folder / "data", folder / "s", DURABLE)
     cluster.initialise()
     cluster.start()
-    yield OwnServer(cluster)
-    with suppress(ServerError):
-        cluster.stop()
+    server = OwnServer(cluster)
+    try:
+        yield server
+    finally:
+        try:
+            cluster.stop()
+        except ServerError:
+            # Its test has killed it, or it is beyond being told.
+            server.kill()
