@@ -45,6 +45,9 @@ def finished(
     if not verdict.proven:
         why = verdict.unproven or f"the last of {result.rounds} rounds still fails"
         terminal.notice("warning", f"the draft is not proven: {why}; `run` refuses it as it is")
+    for label, what in written.seen(verdict.observed):
+        is_grave = label in (written.LOSES, written.DEPENDS)
+        terminal.notice("warning" if is_grave else "note", f"{label[0].lower()}{label[1:]}: {what}")
     now = datetime.now(UTC)
     about: dict[str, Any] = {"description": description, "model": asking.model, "now": now}
     paths = write_pair(

@@ -21,11 +21,12 @@ _ABOUT_NAMES = ("2BP01", "0A000")
 _OUR_WORDS = """
 a after again allows anew and are as at away back be before bring by can cannot changed changes
 clustered column columns comment constraint constraints data default definition differences does
-down draft enabled extension filled foreign for from function gives gone grants had have identity in
-index is it its key kind labels left lies longer lose loses lost make makes materialized more no not
-now null numbers of on options or order owner partition place policy read restore role row rows rule
-say schema security sequence set setting sizes space statistics storage table tables that the there
-they to trigger type up using valid values view was were what where which with
+down draft enabled extension filled foreign for from function gives gone grants had have identity
+in index is it its key kind labels left lies longer lose loses lost make makes materialized more no
+not now null numbers of on options or order owner partition place policy read removes restore role
+row rows rule say schema security sequence set setting sizes space statistics storage table tables
+takes that the them there they to trigger type up using valid values view was were what where which
+with
 """
 _OURS = frozenset(_OUR_WORDS.split())
 

@@ -53,6 +53,21 @@ def test_a_right_draft_is_written_with_what_was_proven(
     assert "1 round, 1,200 tokens sent, 80 tokens received, " in result.err
 
 
+def test_what_is_lost_and_what_depends_on_the_data_is_said_and_written(
+    proving: Nself, model: Model, with_users: Project
+) -> None:
+    shorter = "ALTER TABLE users ALTER email TYPE varchar(120); DELETE FROM users WHERE id = 5;"
+    model.plays = [answers(shorter, "ALTER TABLE users ALTER email TYPE text;", loses_data=True)]
+    result = proving("generate", "shorter addresses, without the fifth")
+    assert result.code == 0, result.err
+    text = up_file(with_users).read_text()
+    assert "warning: loses for good: rows of public.users (1 of 3 rows)\n" in result.err
+    assert "warning: depends on the data: up, line 1: value too long for type" in result.err
+    assert "note: rewrites: public.users" in result.err
+    assert "-- Loses for good: rows of public.users (1 of 3 rows)\n" in text
+    assert "so were the planted rows, but for what is lost for good.\n" in text
+
+
 def test_a_written_draft_runs(proving: Nself, model: Model, with_users: Project) -> None:
     model.plays = [GOOD]
     assert proving("generate", "add a note").code == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nself_tasks.database.proof.against_rows import (
@@ -55,31 +56,36 @@ def _tried(ground: Ground, draft: Draft, up: Script, down: Script) -> Trial:
     def trial(planting: Planting) -> Trial:
         return run_trial(ground, Trial(ground.prepared(planting), draft, up, down))
 
-    first = trial(Planting())
+    def with_rows_met(planting: Planting) -> Trial:
+        return _with_rows_met(trial, planting)
+
+    first = with_rows_met(Planting())
     if not first.faults:
-        return _with_rows_met(first, trial)
+        return first
     fault = first.faults[0]
     if fault.sqlstate in TOO_MUCH:
-        modest = trial(Planting("modest"))
+        modest = with_rows_met(Planting("modest"))
         if not modest.faults:
             return modest.depends(_but(fault, TOO_MUCH[fault.sqlstate]))
     for form in FORMS if fault.sqlstate in NOT_OF_THAT_FORM else ():
-        other = trial(Planting(form))
+        other = with_rows_met(Planting(form))
         if not other.faults:
             return other.depends(_but(fault, f"such texts are {form}"))
         if other.faults[0].sqlstate not in NOT_OF_THAT_FORM:
             break
-    return _without_rows(ground, first, trial) or first
+    return _without_rows(ground, first, with_rows_met) or first
 
 
-def _with_rows_met(first: Trial, trial: Callable[[Planting], Trial]) -> Trial:
-    """Give the trial with rows that its statements look for, where they met none at first.
+def _with_rows_met(trial: Callable[[Planting], Trial], planting: Planting) -> Trial:
+    """Give the trial with rows that its statements look for, where they meet none of the usual.
 
     Where up fails with those, the rows are odd: what is known of the first trial stands.
     """
-    found = first
-    if met := looked_for(first.idle):
-        second = trial(Planting(met=met))
+    found = trial(planting)
+    if found.faults:
+        return found
+    if met := looked_for(found.idle):
+        second = trial(replace(planting, met=met))
         if not second.faults or second.faults[0].stage != "up":
             found = second
     if found.faults:
@@ -113,4 +119,5 @@ def _but(fault: Fault, where: str) -> str:
     """Say that it fails for some data, and for which it holds."""
     # What is planted is nobody's data: its text would only puzzle.
     said = re.sub(r': "[^"]*"\Z', "", fault.message.partition("; detail: ")[0])
-    return f"line {fault.line}: {said}: it holds where {where}"
+    at = fault.stage if fault.line is None else f"{fault.stage}, line {fault.line}"
+    return f"{at}: {said}: it holds where {where}"

@@ -107,6 +107,7 @@ def _compare(
             losing.append(loss.words)
         else:
             why = "up takes it away" if explained else "up changes it"
+            why = why if loss.column else "up removes them"
             trial.faults.append(
                 Fault(
                     "rows",
