@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nself_tasks.artifacts.compose_formulas import Values
 from nself_tasks.artifacts.compose_project import Used
 from nself_tasks.artifacts.env_files import order
+from nself_tasks.artifacts.env_spelled import assignments
 from nself_tasks.artifacts.finding import Evidence
 from nself_tasks.artifacts.upgrade import upgraded
 from nself_tasks.rewriting import dotenv
@@ -51,7 +52,7 @@ def afterwards(evidence: Evidence, used: Used) -> Afterwards:
         merged = {
             assignment.key: assignment
             for file in order(name, "v2")
-            for assignment in dotenv.parse(later.get(file, ""))
+            for assignment in assignments(later.get(file, ""), "v2")
         }
         now = dotenv.interpolate(merged, {})
         # What a person must decide is reported with the env files, and may stay as it was.

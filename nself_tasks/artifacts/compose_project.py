@@ -14,6 +14,7 @@ from nself_tasks.artifacts.compose_formulas import Values, expanded, formulas_of
 from nself_tasks.artifacts.compose_references import compose_files
 from nself_tasks.artifacts.compose_signals import e1_prefix, lines_of
 from nself_tasks.artifacts.env_files import env_files, environments, order, role
+from nself_tasks.artifacts.env_spelled import assignments
 from nself_tasks.artifacts.finding import Evidence
 from nself_tasks.rewriting import dotenv
 from nself_tasks.rewriting.dotenv import Assignment
@@ -139,7 +140,7 @@ def _merged(evidence: Evidence, names: tuple[str, ...]) -> dict[str, Assignment]
     return {
         assignment.key: assignment
         for name in names
-        for assignment in dotenv.parse(evidence.text(name) or "")
+        for assignment in assignments(evidence.text(name) or "", "v1")
     }
 
 

@@ -16,7 +16,7 @@ from nself_tasks.artifacts import registry
 from nself_tasks.artifacts.compose_signals import undecided_at_upgrade
 from nself_tasks.artifacts.env_cascade import Undecided, dependents, settle
 from nself_tasks.artifacts.env_computed import carry
-from nself_tasks.artifacts.env_decisions import to_ask, to_decide
+from nself_tasks.artifacts.env_decisions import from_process, to_ask, to_decide
 from nself_tasks.artifacts.env_files import (
     AI,
     SECRETS,
@@ -60,8 +60,10 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         )
         if is_v1:
             yield from _fixes(made)
+            said = {a.key for file in live.values() for a in file.assignments}
             for name, file in live.items():
                 yield from to_ask(name, file)
+                yield from from_process(name, file, said)
             yield from findings.kept_from_git(evidence, made)
             yield from _unreadable(evidence, live)
             for single in templates:

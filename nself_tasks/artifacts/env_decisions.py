@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from nself_tasks.artifacts.env_cascade import Shape, Undecided, dependents
 from nself_tasks.artifacts.env_files import DEV, LOCAL, SECRETS, EnvFile
 from nself_tasks.artifacts.env_findings import counted, finding, listed
 from nself_tasks.artifacts.env_keys import successor
 from nself_tasks.artifacts.env_plan import Plan
+from nself_tasks.artifacts.env_spelled import in_bash
 from nself_tasks.artifacts.finding import Finding
+from nself_tasks.rewriting.expansion import references
 
 SHAPES: dict[Shape, tuple[str, str, str]] = {
     "dev-leak": (
@@ -51,6 +53,30 @@ def to_decide(made: Plan, undecided: Undecided) -> Iterator[Finding]:
 
 def _has(made: Plan, name: str, keys: Iterable[str]) -> bool:
     return any(assignment.key in set(keys) for assignment in made.files[name].assignments)
+
+
+def from_process(name: str, file: EnvFile, said: Set[str]) -> Iterator[Finding]:
+    """Give the finding about values that refer to what none of the files says.
+
+    v1 may have had it from the process; v2 (godotenv) looks in the same file only. The names are
+    not shown: of `ab$cd` in a password, `cd` is one.
+    """
+    asked = {
+        a.key: a.line
+        for a in file.assignments
+        if (value := file.value(a)) and not value.literal and set(references(in_bash(value))) - said
+    }
+    if asked:
+        it = "refers" if len(asked) == 1 else "refer"
+        yield finding(
+            "env-process",
+            name,
+            "keep",
+            f"{listed(list(asked), len(asked))} {it} to what no env file says: v1 may have had it"
+            " from the process, v2 does not look there",
+            "left alone: write the whole value out, into `.env.secrets` where it is a secret",
+            line=min(asked.values()),
+        )
 
 
 def to_ask(name: str, file: EnvFile) -> Iterator[Finding]:

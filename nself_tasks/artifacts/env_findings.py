@@ -68,16 +68,20 @@ def spelled_out(made: Plan, name: str) -> Iterator[Finding]:
     if not decided:
         return
     names = [assignment.key for assignment, _ in decided]
+    refers = any("$" in (assignment.value or "") for assignment, _ in decided)
+    why = _REFERS if refers else "v1's shell read backslashes otherwise than v2"
     yield finding(
         "env-references",
         name,
         "migrate",
-        "v2 looks for what a value refers to in the lines above it, in the same file:"
-        f" {counted(names, 'key')} would change: {listed(names, SHOWN)}",
+        f"{why}: {counted(names, 'key')} would change: {listed(names, SHOWN)}",
         "write the values of today out",
         line=decided[0][0].line,
         changes=(Change(PurePosixPath(name), tuple(_edits(file, decided))),),
     )
+
+
+_REFERS = "v2 looks for what a value refers to in the lines above it, in the same file"
 
 
 def taken_up(made: Plan, name: str) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ class References:
             for key, value in pairs:
                 self._said.add(key)
                 self._here.setdefault(name, set()).add(key)
-                if value is not None and not value.literal and "$" in value.text:
+                if value is not None and value.varies:
                     self._refers.setdefault(key, set()).update(references(value.text))
 
     def reveal(self, key: str, name: str | None) -> bool:
@@ -57,7 +57,7 @@ def written_out(files: Mapping[str, EnvFile], orders: Orders) -> dict[str, EnvFi
     that takes it from there; no secret comes into a file that has not had it.
     """
     found = entries(files.values())
-    if not any(value and "$" in value.text for pairs in found.values() for _, value in pairs):
+    if not any(value and value.varies for pairs in found.values() for _, value in pairs):
         return dict(files)
     refer = References(found)
     before = {name: spelled(found, v1, "v1") for name, (v1, _) in orders.items()}
@@ -75,7 +75,7 @@ def _wanted(
     last = {assignment.key: assignment for assignment in file.assignments}
     for key, assignment in last.items():
         raw = file.value(assignment)
-        if raw is None or raw.literal or "$" not in raw.text:
+        if raw is None or not raw.varies:
             continue
         olds = {e: s for e, now in before.items() if (s := now.get(key)) and s.file == file.name}
         news = {e: s for e, now in after.items() if (s := now.get(key)) and s.file == file.name}

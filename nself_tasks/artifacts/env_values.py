@@ -61,6 +61,18 @@ class Value:
         # Without a dollar both sorts of quotes mean the same.
         return cls(value, assignment.quote == "'" and "$" in value, written)
 
+    @property
+    def varies(self) -> bool:
+        """Whether v1 and v2 may read it otherwise: a variable, or a backslash."""
+        return not self.literal and (
+            "$" in self.text or ("\\" in self.written and not self.is_single)
+        )
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is written in single quotes: nothing in it is anything else."""
+        return self.written[:1] == "'"
+
 
 def plain(text: str) -> Value:
     """Give the value that means this text, of which `_WRITABLE` holds."""
@@ -74,7 +86,11 @@ def quoted(text: str) -> str | None:
         return text
     if "'" not in text and not text.endswith("\\"):
         return f"'{text}'"
-    return None if set(text) & set('"\\$`\n') else f'"{text}"'
+    if set(text) & set("`\n") or text.endswith("\\"):
+        return None
+    # godotenv takes the quote mark behind a last backslash for a part of the value.
+    escaped = re.sub(r'(["$\\])', r"\\\1", text)
+    return f'"{escaped}"'
 
 
 Pairs = tuple[tuple[str, Value], ...]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nself_tasks.pipeline.context import Context
 
-_RULES = ("compose-values", "compose-env-file")
+_RULES = ("compose-values", "compose-env-file", "env-process")
 
 
 def say_other_values(context: Context) -> None:

@@ -395,5 +395,18 @@ def test_what_nobody_can_rename_for_sure_is_named_and_left(key: str, new: str) -
     assert finding.changes == ()
 
 
+def test_a_value_from_the_process_is_named_and_left_without_the_name_it_refers_to() -> None:
+    files = {".env": "A=1\nPOSTGRES_PASSWORD=ab$Tail\nHOST=${X_HOST:-db}\nB=${A}\n"}
+    [finding] = [f for f in found(files) if f.rule == "env-process"]
+    assert (finding.status, finding.line, finding.changes) == ("keep", 2, ())
+    assert finding.message.startswith("POSTGRES_PASSWORD, HOST refer to what no env file says")
+    assert "Tail" not in finding.message
+
+
+@pytest.mark.parametrize("value", ["'$HOME'", "${A}", "a$$b", "plain", "\\$HOME"])
+def test_a_value_that_says_all_itself_is_not_from_the_process(value: str) -> None:
+    assert "env-process" not in {f.rule for f in found({".env": f"A=1\nB={value}\n"})}
+
+
 def test_a_name_of_v2_is_not_asked_about() -> None:
     assert found({".env": "AUTH_PROVIDER_GOOGLE_CLIENT_ID=x\nNSELF_ADMIN_ENABLED=true\n"}) == []

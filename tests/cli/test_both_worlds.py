@@ -94,6 +94,22 @@ def _stripped(found: object) -> object:
     return found.strip() if isinstance(found, str) else found
 
 
+def test_what_v1s_shell_made_of_a_backslash_stays_and_no_container_gets_another(
+    project: Project, nself: Nself
+) -> None:
+    project.write("docker-compose.yml", COMPOSE)
+    lines = ["PROJECT_NAME=shop", r"POSTGRES_PASSWORD=pa\$w\ord", r'STORAGE_ROUTE="A\nB"']
+    project.write(".env", "\n".join(lines) + "\n")
+    done = nself("run", "--files-only")
+    assert (done.code, "warning" in done.err) == (0, False), done.err
+    written = (project.root / ".env").read_text().splitlines()
+    assert written[:3] == [
+        "PROJECT_NAME=shop",
+        "POSTGRES_PASSWORD='pa$word'",
+        r"STORAGE_ROUTE='A\nB'",
+    ]
+
+
 @pytest.fixture
 def upgrade(project: Project, nself: Nself) -> Callable[[Mapping[str, str]], Upgrade]:
     """Upgrades the files of a project that is made of these."""

@@ -40,6 +40,14 @@ def backup_of(shop: Path) -> Path:
 # --- what it does ---
 
 
+def test_a_value_that_v1_had_from_the_process_is_warned_of(nself: Nself, shop: Path) -> None:
+    with (shop / ".env.prod").open("a") as file:
+        file.write("DATABASE_PASSWORD=${PROD_DB_PASSWORD}\n")
+    for flags in (("--dry-run",), ()):
+        said = nself("run", "--files-only", *flags).err
+        assert "warning: .env.prod: DATABASE_PASSWORD refers to what no env file says" in said
+
+
 def test_a_v1_project_becomes_a_v2_one(nself: Nself) -> None:
     assert nself("run", "--files-only").code == 0
     assert nself("detect", "--strict").code == 0

@@ -40,6 +40,7 @@ class Row:
 
 
 OVERRIDE, BY_NAME, LEAK = "compose-override", "compose-by-name", "env-dev-leak"
+PROCESS = "env-process"
 PINS = "compose-pins"
 """There is no env file in the clone to write the versions in use to."""
 V1 = {
@@ -50,18 +51,25 @@ V1 = {
     "_generated/nself-v0.4.0-simple": Row(
         "compose-header", "compose env nginx", kept=PINS, sites=4
     ),
-    "_generated/nself-v0.4.4-demo": Row("compose-header", "compose env nginx", LEAK, sites=16),
+    # Its staging and prod have their passwords from the process.
+    "_generated/nself-v0.4.4-demo": Row(
+        "compose-header", "compose env nginx", LEAK, PROCESS, sites=16
+    ),
     "_generated/nself-v0.4.8-simple": Row(
         "compose-header", "compose env leftovers nginx", kept=PINS, sites=4
     ),
     "_generated/nself-v0.9.5-demo": Row(
-        "compose-header", "compose env leftovers nginx", LEAK, sites=16
+        "compose-header", "compose env leftovers nginx", LEAK, PROCESS, sites=16
     ),
     "_generated/nself-v0.9.9-core": Row(
         "compose-header", "compose env leftovers nginx", kept=f"{PINS} v1-state", sites=5
     ),
     "_generated/nself-v0.9.9-demo": Row(
-        "compose-header", "compose env leftovers nginx", LEAK, "v1-backup v1-state", sites=17
+        "compose-header",
+        "compose env leftovers nginx",
+        LEAK,
+        f"{PROCESS} v1-backup v1-state",
+        sites=17,
     ),
     "acamarata-nself-app@v1/backend": Row(
         "compose-header", "compose env nginx", OVERRIDE, f"{BY_NAME} {PINS}", sites=6
