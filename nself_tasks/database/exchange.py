@@ -31,6 +31,11 @@ WHERE l.locktype = 'object' AND l.classid = 'pg_catalog.pg_database'::regclass
   AND l.mode = 'AccessExclusiveLock' AND l.granted AND l.pid = %s AND d.datname = %s
 """
 
+_END = """
+SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a
+WHERE a.pid = %s AND a.usename = session_user
+"""
+
 
 @dataclass(slots=True)
 class Inside:
@@ -43,10 +48,13 @@ class Inside:
         """Its backend; 0 where it is closed."""
         return self.session.backend[0] if self.session and self.session.locked else 0
 
-    def leave(self) -> None:
-        """Close it, and with it the lock."""
+    def leave(self, watcher: Conn | None = None) -> None:
+        """Close it, and with it the lock; a pooler would keep it open, so `watcher` ends it."""
+        pid = self.pid
         if self.session is not None:
             self.session.close()
+        if watcher is not None and pid:
+            watcher.execute(_END, (pid,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,10 @@ def _once(
 ) -> None:
     """Try it once; the server itself waits five seconds for those who are still connected."""
     failed: list[BaseException] = []
+    # Not what the connection says of itself: a pooler gives it a number of its own, and keeps the
+    # sessions in which we have filled the fresh one.
+    pid = _backend(connection)
+    sessions.end(watcher, sessions.others(watcher, exchange.fresh))
 
     def rename() -> None:
         try:
@@ -121,12 +133,11 @@ def _once(
     # The rename waits in the server: who is inside has to be ended from beside it.
     thread = threading.Thread(target=rename, name="exchange", daemon=True)
     thread.start()
-    pid = connection.info.backend_pid
     try:
         while thread.is_alive():
             at_the_door = watcher.execute(_AT_THE_DOOR, (pid, exchange.name)).fetchone()
             if at_the_door and _is_empty(exchange, watcher, inside, disconnect, notice):
-                inside.leave()
+                inside.leave(watcher)
             thread.join(_LOOK_EVERY)
     finally:
         # A signal must not leave a rename behind of which nobody knows whether it was done.
@@ -135,6 +146,11 @@ def _once(
         thread.join()
     if failed:
         raise failed[0]
+
+
+def _backend(connection: Conn) -> int:
+    row = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _is_empty(
@@ -178,18 +194,3 @@ def identity_of(connection: Conn, name: str) -> str | None:
         "SELECT oid::text FROM pg_catalog.pg_database WHERE datname = %s", (name,)
     ).fetchone()
     return f"{system}-{row[0]}" if row else None
-
-
-def reconnected(url: str, name: str, wait: float) -> Conn | None:
-    """Connect beside a database, for up to `wait` seconds; None where nobody answers."""
-    from nself_tasks.database.fresh_database import beside
-    from nself_tasks.errors import ConnectionFailed
-
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            return beside(url, name)
-        except ConnectionFailed:
-            if time.monotonic() >= deadline:
-                return None
-            time.sleep(0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -154,3 +155,15 @@ def discard(connection: Conn, name: str, run: str) -> bool:
     except psycopg.Error:
         return False
     return True
+
+
+def reconnected(url: str, name: str, wait: float) -> Conn | None:
+    """Connect beside a database, for up to `wait` seconds; None where nobody answers."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return beside(url, name)
+        except ConnectionFailed:
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(0.5)

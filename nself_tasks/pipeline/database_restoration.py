@@ -163,7 +163,7 @@ class DatabaseRestoration:
         """Ask the server whether the restored database has the name; None where nobody answers."""
         if self.identity is None:
             return False
-        connection = exchange.reconnected(self.url, self.name, connecting.RECONNECT_SECONDS)
+        connection = fresh_database.reconnected(self.url, self.name, connecting.RECONNECT_SECONDS)
         if connection is None:
             return None
         try:

@@ -11,7 +11,8 @@ import pytest
 from bookkeeping import VERSIONS
 from onlooker import ASKS_FOR_RUNNER_LOCK, WAITS_FOR_LOCK, Onlooker, died_by_sigkill
 from pooler_for_tests import MISSING, PROGRAM, Pooler, pooled
-from servers_for_tests import Nself, Project, Result, within
+from restores_for_tests import backed_up
+from servers_for_tests import Nself, Project, Result, ScratchServer, within
 from wire import between
 
 RUN = ("run", "--skip-backup")
@@ -195,6 +196,19 @@ class TestASessionPooler:
     ) -> None:
         refused = nself(*RUN, environment=through(pooler("session", size=1)), seconds=30)
         assert (refused.code, onlooker.history()) == (1, [])
+
+
+def test_a_database_is_restored_through_one_in_session_mode(
+    project: Project, nself: Nself, database: str, server: ScratchServer, pooler: Start
+) -> None:
+    with backed_up(project, nself, database, server) as shop:
+        psycopg.connect(database, autocommit=True).execute("DROP TABLE kept").connection.close()
+        # The pooler keeps a session on the database for whoever comes next.
+        before = pooler("session")
+        done = shop.restore("--database", "--disconnect", environment=through(before))
+        assert done.code == 0, done.err
+        assert shop.databases() == [shop.name, shop.kept]
+        assert shop.rows("SELECT count(*) FROM kept") == [100]
 
 
 @pytest.mark.usefixtures("five")
