@@ -105,7 +105,7 @@ def without_others(
             # Once our own session is gone the lock may be somebody's: no second try.
             if not inside.pid or time.monotonic() >= deadline:
                 found = sessions.in_use(watcher, exchange.name, (inside.pid,))
-                raise sessions.in_the_way(exchange.name, found) from None
+                raise sessions.in_the_way(exchange.name, found, disconnect=disconnect) from None
 
 
 def _once(

@@ -119,8 +119,18 @@ def wait_until_gone(
         time.sleep(_POLL_SECONDS)
 
 
-def in_the_way(database: str, found: list[OpenSession]) -> LockNotAcquired:
-    """Give the error that names the sessions which keep a database from being replaced."""
+def in_the_way(
+    database: str, found: list[OpenSession], *, disconnect: bool = False
+) -> LockNotAcquired:
+    """Give the error that names the sessions which keep a database from being replaced. With
+    `disconnect` the ones before them were ended: what is there has come back, or has left again."""
+    if disconnect:
+        return LockNotAcquired(
+            f"others connect to `{database}` faster than they can be disconnected",
+            problems=_named(found),
+            hint="stop the programs that reconnect (Hasura, auth, storage do) and run again",
+            database="unchanged",
+        )
     count = f"{len(found)} session{'s are' if len(found) != 1 else ' is'}"
     return LockNotAcquired(
         f"{count} connected to `{database}`, which cannot be replaced meanwhile",
