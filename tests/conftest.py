@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import servers_for_tests as servers
+from onlooker import Onlooker
 from servers_for_tests import Nself, Project, ScratchServer
 
 from nself_tasks.database.servers.binaries import Installation, dump_tools
@@ -149,6 +150,19 @@ def database(server: ScratchServer) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     yield server.create_database(name)
     server.drop_database(name)
+
+
+@pytest.fixture
+def nobody_else_writes(server: ScratchServer) -> Iterator[None]:
+    """Autovacuum writes too, in any database, and a backup before that is not used again."""
+    at_all = Onlooker(server.url)
+    at_all.rows("ALTER SYSTEM SET autovacuum = off")
+    at_all.rows("SELECT pg_reload_conf()")
+    at_work = "SELECT 1 FROM pg_stat_activity WHERE backend_type LIKE 'autovacuum%'"
+    assert servers.within(30, lambda: not at_all.rows(at_work))
+    yield
+    at_all.rows("ALTER SYSTEM RESET autovacuum")
+    at_all.rows("SELECT pg_reload_conf()")
 
 
 @pytest.fixture

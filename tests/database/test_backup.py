@@ -130,6 +130,7 @@ def fail_at_two(project: Project, nself: Nself) -> None:
     project.migration("2", "b", "SELECT 1;")
 
 
+@pytest.mark.usefixtures("nobody_else_writes")
 def test_a_resume_keeps_the_backup_of_the_run_that_it_finishes(
     one: Project, nself: Nself, database: str
 ) -> None:

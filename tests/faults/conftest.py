@@ -71,19 +71,6 @@ def undisturbed(
 
 
 @pytest.fixture
-def nobody_else_writes(server: ScratchServer) -> Iterator[None]:
-    """Autovacuum writes too, in any database, and a backup before that is not used again."""
-    at_all = Onlooker(server.url)
-    at_all.rows("ALTER SYSTEM SET autovacuum = off")
-    at_all.rows("SELECT pg_reload_conf()")
-    at_work = "SELECT 1 FROM pg_stat_activity WHERE backend_type LIKE 'autovacuum%'"
-    assert servers.within(30, lambda: not at_all.rows(at_work))
-    yield
-    at_all.rows("ALTER SYSTEM RESET autovacuum")
-    at_all.rows("SELECT pg_reload_conf()")
-
-
-@pytest.fixture
 def left_now(database: str, tools: Installation) -> Any:
     """What lies in the database of the test now."""
     return lambda: left(database, tools)
